@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+"""./dev bench: what Portico and its rivals cost for the same work. bench/NOTES.md says how to read it."""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+
+import fleet  # noqa: E402
+import machine  # noqa: E402
+import proxies  # noqa: E402
+import results  # noqa: E402
+import syscalls  # noqa: E402
+from scenarios import SCENARIOS  # noqa: E402
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("scenario", nargs="*", help=f"syscalls, or some of: {' '.join(SCENARIOS)}")
+    parser.add_argument("--quick", action="store_true", help="the main scenarios in under two minutes")
+    parser.add_argument("--json", type=pathlib.Path, default=machine.WORK / "last.json", metavar="FILE")
+    parser.add_argument("--compare", type=pathlib.Path, metavar="OLD.json",
+                        help="exit 1 on regressions beyond noise")
+    parser.add_argument("--proxies",
+                        help=f"comma-separated; {proxies.DIRECT} is the upstream without a proxy")
+    parser.add_argument("--rounds", type=int, help="15, or 3 with --quick")
+    parser.add_argument("--seconds", type=int, default=1, help="of each turn")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 15)
+    unknown = [name for name in options.scenario if name not in SCENARIOS and name != "syscalls"]
+    if unknown:
+        parser.error(f"no such scenario: {' '.join(unknown)}; there are {' '.join(SCENARIOS)}")
+    return options
+
+
+def chosen_proxies(options):
+    table = proxies.PROXIES
+    default = [name for name, proxy in table.items() if proxy.quick or not options.quick]
+    wanted = options.proxies.split(",") if options.proxies else default
+    for name in wanted:
+        if name != proxies.DIRECT and name not in table:
+            raise machine.Failure(f"no such proxy: {name}; there are {' '.join(table)} {proxies.DIRECT}")
+    missing = [name for name in wanted if name != proxies.DIRECT and not table[name].path()]
+    for name in missing:
+        print(f"{name} is not installed; left out")
+    return [name for name in wanted if name not in missing]
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"{text:<40}", file=sys.stderr, end="\r", flush=True)
+
+
+def take_turn(scenario, target, seconds):
+    """A Sample, or None after saying why there is none."""
+    try:
+        return scenario.load(target, seconds)
+    except (machine.Failure, OSError) as failure:
+        print(f"{scenario.name}: {target.name} is left out: {failure}", flush=True)
+        return None
+
+
+def measure(scenario, targets, options):
+    """Rounds in which every proxy has its turn, after one turn each that is not counted."""
+    if not scenario.fresh:
+        targets = [target for target in targets if take_turn(scenario, target, 1)]
+    rounds = []
+    for number in range(options.rounds):
+        progress(f"{scenario.name} round {number + 1}/{options.rounds}")
+        bystanders = machine.Bystanders()
+        samples = {target.name: take_turn(scenario, target, options.seconds) for target in targets}
+        targets = [target for target in targets if samples[target.name]]
+        rounds.append(results.Round(samples, bystanders.share()))
+    progress("")
+    return rounds
+
+
+def measure_fresh(scenario, crew, options):
+    """The same for a scenario that needs proxies which have done nothing yet."""
+    once = argparse.Namespace(rounds=1, seconds=options.seconds)
+    return [measure(scenario, crew.ready(scenario), once)[0] for _ in range(min(options.rounds, 3))]
+
+
+def run(options, crew):
+    wanted = options.scenario or [name for name, each in SCENARIOS.items() if each.quick or not options.quick]
+    measured = {}
+    results.print_head()
+    for name in wanted:
+        scenario = SCENARIOS[name]
+        if scenario.fresh:
+            rounds = measure_fresh(scenario, crew, options)
+        else:
+            rounds = measure(scenario, crew.ready(scenario), options)
+        if results.complete(rounds):
+            measured[name] = results.summarize(scenario, rounds)
+            results.print_scenario(name, measured[name])
+    return measured
+
+
+def finish(options, measured, names):
+    """Writes and compares; returns the exit status."""
+    document = {"machine": machine.describe(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "versions": proxies.versions(names), "rounds": options.rounds, "seconds": options.seconds,
+                "scenarios": measured}
+    old = json.loads(options.compare.read_text()) if options.compare else None
+    results.write_json(options.json, document)
+    print(f"written: {os.path.relpath(options.json)}")
+    failed = [f"{name} portico: not measured" for name, each in measured.items()
+              if "portico" in names and "portico" not in each["proxies"]]
+    failed += [f"{name} {proxy}: {row['errors']} errors" for name, each in measured.items()
+              for proxy, row in each["proxies"].items() if row["errors"]]
+    print(*failed, sep="\n", end="\n" if failed else "")
+    worse = results.compare(old, document) if old else 0
+    return 1 if worse or any(" portico:" in line for line in failed) else 0
+
+
+def count_syscalls(names, crew_core, upstream, connections):
+    status = 0
+    for name in names:
+        process, target = fleet.start_proxy(name, crew_core, upstream, [("prefix", "/")], connections)
+        try:
+            status |= syscalls.measure(target)
+        finally:
+            process.stop()
+    return status
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    machine.WORK.mkdir(parents=True, exist_ok=True)
+    proxy_core, load_core = machine.cores()
+    os.sched_setaffinity(0, {load_core})
+    connections = min(9000, machine.raise_file_limit() // 2 - 500)
+    counting = options.scenario == ["syscalls"]
+    if counting and not options.proxies:
+        options.proxies = "portico"
+    names = chosen_proxies(options)
+    with contextlib.ExitStack() as held:
+        upstream = fleet.start_upstream(held, load_core)
+        if counting:
+            return count_syscalls(names, proxy_core, upstream, connections) if names else 1
+        crew = fleet.Fleet(names, proxy_core, upstream, connections)
+        held.callback(crew.stop)
+        return finish(options, run(options, crew), names)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except machine.Failure as failure:
+        sys.exit(f"bench: {failure}")

@@ -1,0 +1,88 @@
+/*
+ * Intrusive doubly linked list that knows its length. A node is a member of the object it links; an object
+ * may sit on as many lists as it has nodes. A node that is on no list has next == NULL. Not safe across
+ * threads.
+ */
+#ifndef PORTICO_BASE_LIST_H
+#define PORTICO_BASE_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A place on a list, inside the object that is listed. */
+struct list_node {
+    struct list_node *next, *prev;
+};
+
+/* A list: the ring's anchor and the number of nodes on it. */
+struct list {
+    struct list_node ring;
+    size_t count;
+};
+
+/* Makes an empty list. */
+static inline void list_init(struct list *list)
+{
+    list->ring.next = list->ring.prev = &list->ring;
+    list->count = 0;
+}
+
+/* Whether the node is on some list. */
+static inline bool list_linked(const struct list_node *node)
+{
+    return node->next != NULL;
+}
+
+/* Appends a node that is on no list. */
+static inline void list_append(struct list *list, struct list_node *node)
+{
+    node->prev = list->ring.prev;
+    node->next = &list->ring;
+    list->ring.prev->next = node;
+    list->ring.prev = node;
+    list->count++;
+}
+
+/* Puts a node that is on no list at the front. */
+static inline void list_prepend(struct list *list, struct list_node *node)
+{
+    node->next = list->ring.next;
+    node->prev = &list->ring;
+    list->ring.next->prev = node;
+    list->ring.next = node;
+    list->count++;
+}
+
+/* Takes the node off its list, if it is on it. */
+static inline void list_remove(struct list *list, struct list_node *node)
+{
+    if (node->next == NULL)
+        return;
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    node->next = node->prev = NULL;
+    list->count--;
+}
+
+/* The first node, or NULL. */
+static inline struct list_node *list_first(const struct list *list)
+{
+    return list->count ? list->ring.next : NULL;
+}
+
+/* Takes off and gives the first node, or NULL. */
+static inline struct list_node *list_pop(struct list *list)
+{
+    struct list_node *node = list_first(list);
+    if (node)
+        list_remove(list, node);
+    return node;
+}
+
+/* The node behind `node`, or NULL at the end. */
+static inline struct list_node *list_next(const struct list *list, const struct list_node *node)
+{
+    return node->next == &list->ring ? NULL : node->next;
+}
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * What every floor of one worker thread shares: its event loop, its tasks, timers, blocks and clock. Owned
+ * and turned by process/thread.c; everything else holds a pointer. Nothing in here may be touched by another
+ * thread.
+ */
+#ifndef PORTICO_BASE_LOOP_H
+#define PORTICO_BASE_LOOP_H
+
+#include "base/block.h"
+#include "base/clock.h"
+#include "base/freelist.h"
+#include "base/task.h"
+#include "base/timer.h"
+
+struct counters;
+
+/* One thread's loop. */
+struct loop {
+    struct event_base *base;
+    struct task_queue tasks;
+    struct block_pool blocks;
+    struct block *text;        /* what conns compose heads in, one behind the other; NULL at first */
+    struct freelist tx_queues; /* for net/conn.c */
+    struct clock clock;
+    struct timer_wheel *timers;
+    struct counters *counters;
+};
+
+#endif

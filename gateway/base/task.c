@@ -1,0 +1,53 @@
+/*
+ * The ready lists and the graveyard of base/task.h. Called by every floor that wakes, and drained by the
+ * thread's loop; knows nothing of what the tasks do.
+ */
+#include "base/task.h"
+
+#include "base/check.h"
+
+void task_queue_init(struct task_queue *queue)
+{
+    list_init(&queue->ready);
+    list_init(&queue->late);
+    queue->graves = NULL;
+}
+
+void task_init(struct task *task, struct task_queue *queue, void (*run)(struct task *task), bool late)
+{
+    *task = (struct task){.queue = queue, .run = run, .late = late};
+}
+
+void task_cancel(struct task *task)
+{
+    if (task->queue)
+        list_remove(task->late ? &task->queue->late : &task->queue->ready, &task->node);
+}
+
+void task_bury(struct task_queue *queue, struct grave *grave, void (*free_fn)(struct grave *grave))
+{
+    CHECK(grave->free == NULL);
+    grave->free = free_fn;
+    grave->next = queue->graves;
+    queue->graves = grave;
+}
+
+static struct list_node *next_ready(struct task_queue *queue)
+{
+    struct list_node *node = list_pop(&queue->ready);
+    return node ? node : list_pop(&queue->late);
+}
+
+void task_drain(struct task_queue *queue)
+{
+    struct list_node *node;
+    while ((node = next_ready(queue)) != NULL) {
+        struct task *task = CONTAINER_OF(node, task, node);
+        task->run(task);
+    }
+    while (queue->graves) {
+        struct grave *grave = queue->graves;
+        queue->graves = grave->next;
+        grave->free(grave);
+    }
+}

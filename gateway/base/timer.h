@@ -1,0 +1,41 @@
+/*
+ * Deadlines by the ten thousand: one wheel per thread, one libevent timer behind it. Arming is a list
+ * insertion, no system call; an owner whose deadline moves later only stores the new one (timer_set) and the
+ * wheel re-files it when the old slot comes up. Timers fire up to TIMER_TICK_MS late, never early.
+ */
+#ifndef PORTICO_BASE_TIMER_H
+#define PORTICO_BASE_TIMER_H
+
+#include "base/clock.h"
+#include "base/list.h"
+
+/* The wheel's grain and its size: a slot each TIMER_TICK_MS. */
+enum { TIMER_TICK_MS = 50, TIMER_SLOTS = 512 };
+
+struct event_base;
+struct timer_wheel;
+
+/* A deadline; a member of the object that waits. All zero is a timer that was never set. */
+struct timer {
+    struct list_node node;
+    uint64_t deadline_us; /* monotonic; 0 = not set */
+    uint32_t slot;
+    void (*fire)(struct timer *timer);
+};
+
+/* Makes a wheel on the thread's loop and clock, both of which must outlive it. */
+struct timer_wheel *timer_wheel_new(struct event_base *base, struct clock *clock);
+
+/* Frees the wheel and stores NULL; timers still on it never fire. Accepts NULL. */
+void timer_wheel_free(struct timer_wheel **wheel);
+
+/* Fires `timer->fire` once `delay_us` from now; replaces an earlier deadline. */
+void timer_set(struct timer_wheel *wheel, struct timer *timer, uint64_t delay_us);
+
+/* The timer will not fire. */
+void timer_clear(struct timer_wheel *wheel, struct timer *timer);
+
+/* The monotonic time of this turn. */
+uint64_t timer_now_us(struct timer_wheel *wheel);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * The subcommands of the program: main.c finds the one that argv names in its table and runs it. Each stands
+ * in a file of its own in this folder and prints for people: results on stdout, what went wrong on stderr.
+ */
+#ifndef PORTICO_CLI_CLI_H
+#define PORTICO_CLI_CLI_H
+
+#include "config/config.h"
+
+#include <stdio.h>
+
+/* A subcommand. */
+struct cli_command {
+    const char *name;
+    const char *usage;                 /* its arguments: "FILE [--print]" */
+    const char *sentence;              /* for the list of commands */
+    int (*run)(int argc, char **argv); /* argv[0] is the name; gives the exit code */
+};
+
+/* The exit codes: what was asked for failed; it was asked for wrongly. */
+enum { CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* Prints how the command is used on stderr; gives CLI_USAGE. */
+int cli_usage(const struct cli_command *command);
+
+/* Prints findings, "file:line:column: error: ...", one a line, and how many were left out. */
+void cli_print_findings(const struct config_findings *findings, FILE *out);
+
+/* The commands, one file each. */
+extern const struct cli_command run_command, check_command, explain_command, try_command, reference_command;
+
+#endif

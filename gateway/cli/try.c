@@ -1,0 +1,193 @@
+/*
+ * portico try: serves a configuration as `run` does, on ports that need no privilege and with a stand-in for
+ * every upstream inside the process, and prints what to paste. An address that --override gives is taken as
+ * it is: one real service among stand-ins, or a listener of one's own choice.
+ */
+#include "cli/cli.h"
+#include "cli/lines.h"
+#include "cli/serve.h"
+#include "cli/standin.h"
+#include "config/override.h"
+
+#include <errno.h>
+
+enum { PORT_HTTPS = 443, PORTS_PRIVILEGED = 1024, PORT_SHIFT = 8000, PORT_MAX = 65535 };
+
+/* A trial. */
+struct trial {
+    const char *path;
+    struct slice given[CONFIG_OVERRIDES_MAX]; /* right sides of --override */
+    unsigned given_count;
+    struct slice *written; /* listeners as the file has them */
+    struct standins *standins;
+};
+
+/* Whether the address is `given` as the configuration has it: there, the path of a Unix socket is absolute.
+ */
+static bool is_same(struct slice given, struct slice address)
+{
+    if (!slice_starts_with(given, SLICE("unix:")) || !slice_starts_with(address, SLICE("unix:/")))
+        return slice_equal(given, address);
+    struct slice path = slice_after(given, 5);
+    return address.len > path.len && slice_equal(slice_after(address, address.len - path.len), path);
+}
+
+static bool is_given(const struct trial *trial, struct slice address)
+{
+    for (unsigned i = 0; i < trial->given_count; i++)
+        if (is_same(trial->given[i], address))
+            return true;
+    return false;
+}
+
+static struct endpoint_name name_of(struct slice text)
+{
+    struct endpoint_name name;
+    CHECK(endpoint_name_parse(text, &name));
+    return name;
+}
+
+/* --- before anything starts --- */
+
+static bool is_taken(const struct config *config, unsigned port)
+{
+    for (uint32_t i = 0; i < config->listener_count; i++)
+        if (!config->listeners[i].name.is_unix && config->listeners[i].name.port == port)
+            return true;
+    return false;
+}
+
+/* 80 becomes 8080 and 443 becomes 8443, or the next port that no listener of the file has. */
+static void lift(struct config *config, struct config_listener *listener)
+{
+    unsigned port = listener->name.port + PORT_SHIFT;
+    while (is_taken(config, port) && port < PORT_MAX)
+        port++;
+    const char *colon = memrchr(listener->text.at, ':', listener->text.len);
+    int host_len = (int)(colon - listener->text.at);
+    listener->text = arena_printf(&config->arena, "%.*s:%u", host_len, listener->text.at, port);
+    listener->name = name_of(listener->text);
+}
+
+static void arrange_listeners(struct trial *trial, struct config *config)
+{
+    trial->written = arena_alloc(&config->arena, (config->listener_count + 1) * sizeof *trial->written);
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        struct config_listener *listener = &config->listeners[i];
+        trial->written[i] = listener->text;
+        bool is_privileged = !listener->name.is_unix && listener->name.port < PORTS_PRIVILEGED;
+        if (is_privileged && !is_given(trial, listener->text))
+            lift(config, listener);
+        if (listener->tls && config->https_port == 0 && listener->name.port != PORT_HTTPS)
+            config->https_port = listener->name.port;
+    }
+}
+
+/* One stand-in for each upstream, whatever its servers are called: it knows whom it stands for. */
+static bool arrange_upstream(struct trial *trial, struct config *config, struct config_upstream *upstream)
+{
+    struct slice text = {NULL, 0};
+    for (uint32_t i = 0; i < upstream->server_count; i++) {
+        struct config_server *server = &upstream->servers[i];
+        if (is_given(trial, server->text))
+            continue;
+        unsigned port = text.len > 0 ? 0 : standins_add(trial->standins, upstream->name);
+        if (text.len == 0 && port == 0) {
+            fprintf(stderr, "portico: no stand-in for %.*s: %s\n", SLICE_ARGS(upstream->name),
+                    strerror(errno));
+            return false;
+        }
+        if (port > 0)
+            text = arena_printf(&config->arena, "127.0.0.1:%u", port);
+        server->text = text;
+        server->name = name_of(text);
+    }
+    return true;
+}
+
+static bool arrange(void *arg, struct config *config)
+{
+    struct trial *trial = arg;
+    arrange_listeners(trial, config);
+    trial->standins = standins_new();
+    for (uint32_t i = 0; i < config->upstream_count; i++)
+        if (!arrange_upstream(trial, config, &config->upstreams[i]))
+            return false;
+    standins_start(trial->standins);
+    return true;
+}
+
+/* --- when every listener accepts --- */
+
+static void print_listeners(const struct trial *trial, const struct config *config)
+{
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        struct slice text = config->listeners[i].text;
+        printf("%s %.*s", i == 0 ? " on" : ",", SLICE_ARGS(text));
+        if (!slice_equal(text, trial->written[i]))
+            printf(" (%.*s in the file)", SLICE_ARGS(trial->written[i]));
+    }
+    puts(".");
+}
+
+static void print_servers(const struct trial *trial, const struct config_upstream *upstream)
+{
+    for (uint32_t i = 0; i < upstream->server_count; i++)
+        if (is_given(trial, upstream->servers[i].text))
+            printf("Not a stand-in: %.*s at %.*s, as --override says.\n", SLICE_ARGS(upstream->name),
+                   SLICE_ARGS(upstream->servers[i].text));
+}
+
+static void print_ready(void *arg, const struct snapshot *snapshot)
+{
+    const struct trial *trial = arg;
+    const struct config *config = snapshot->config;
+    printf("\nPortico serves %s", trial->path);
+    print_listeners(trial, config);
+    puts("Every upstream is a stand-in inside this process: it says its name and what it received, sends an "
+         "event a\n"
+         "second to who accepts them, and gives WebSocket messages back. Control-C stops everything.");
+    for (uint32_t i = 0; i < config->upstream_count; i++)
+        print_servers(trial, &config->upstreams[i]);
+    lines_print(snapshot, stdout);
+    fflush(stdout);
+}
+
+/* --- the command --- */
+
+static bool add_override(struct trial *trial, const char *text)
+{
+    if (text == NULL || !config_override_add(text))
+        return false;
+    trial->given[trial->given_count++] = slice_of(strchr(text, '=') + 1);
+    return true;
+}
+
+static int run(int argc, char **argv)
+{
+    struct trial trial = {.path = NULL};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--override") == 0) {
+            if (!add_override(&trial, argv[++i])) /* argv ends with NULL */
+                return cli_usage(&try_command);
+        } else if (argv[i][0] == '-' || trial.path) {
+            return cli_usage(&try_command);
+        } else {
+            trial.path = argv[i];
+        }
+    }
+    if (trial.path == NULL)
+        return cli_usage(&try_command);
+    int code =
+        cli_serve(trial.path, &(struct serve_hooks){.arrange = arrange, .ready = print_ready, .arg = &trial});
+    standins_stop(&trial.standins);
+    return code;
+}
+
+const struct cli_command try_command = {
+    .name = "try",
+    .usage = "FILE [--override OLD=NEW]...",
+    .sentence =
+        "serve on ports that need no privilege, with a stand-in for every upstream; prints lines to paste",
+    .run = run,
+};

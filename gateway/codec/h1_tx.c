@@ -1,0 +1,69 @@
+/*
+ * A message from head and body into a conn's queue, see codec/h1_tx.h. Called by h1_inbound and h1_outbound
+ * on behalf of the owner of their stream; knows neither side's rules.
+ */
+#include "codec/h1_tx.h"
+
+#include "base/check.h"
+
+static void start(struct h1_tx *tx, const struct framing *framing)
+{
+    *tx =
+        (struct h1_tx){.kind = framing->kind, .left = framing->kind == FRAMING_LENGTH ? framing->length : 0};
+}
+
+void h1_tx_request(struct h1_tx *tx, struct conn *conn, const struct message *head,
+                   enum h1_connection connection)
+{
+    char *out = conn_tx_reserve(conn, h1_head_bound(head));
+    conn_tx_commit(conn, h1_write_request(head, connection, out));
+    start(tx, &head->framing);
+}
+
+void h1_tx_response(struct h1_tx *tx, struct conn *conn, const struct message *head,
+                    enum h1_connection connection)
+{
+    char *out = conn_tx_reserve(conn, h1_head_bound(head));
+    conn_tx_commit(conn, h1_write_response(head, connection, out));
+    start(tx, &head->framing);
+}
+
+static void send_piece(struct h1_tx *tx, struct conn *conn, const struct body_piece *piece)
+{
+    if (tx->kind == FRAMING_LENGTH) {
+        CHECK(piece->len <= tx->left);
+        tx->left -= piece->len;
+    } else if (tx->kind == FRAMING_STREAM) {
+        char *out = conn_tx_reserve(conn, H1_CHUNK_HEAD_MAX);
+        conn_tx_commit(conn, h1_write_chunk_head(piece->len, !tx->chunk_open, out));
+        tx->chunk_open = true;
+    }
+    conn_tx_slice(conn, piece->block, piece->offset, piece->len);
+}
+
+static void end(struct h1_tx *tx, struct conn *conn, const struct fields *trailers)
+{
+    CHECK(tx->left == 0);
+    if (tx->kind == FRAMING_STREAM) {
+        char *out = conn_tx_reserve(conn, h1_last_chunk_bound(trailers));
+        conn_tx_commit(conn, h1_write_last_chunk(trailers, !tx->chunk_open, out));
+    }
+    if (tx->kind == FRAMING_TUNNEL)
+        conn_shutdown_tx(conn);
+    tx->ended = true;
+}
+
+void h1_tx_body(struct h1_tx *tx, struct conn *conn, struct stream *stream, struct body *body,
+                const struct fields *trailers)
+{
+    const struct body_piece *piece;
+    while ((piece = body_first(body)) != NULL && conn_tx_has_room(conn)) {
+        send_piece(tx, conn, piece);
+        stream->tx_bytes += piece->len;
+        body_consume(body, piece->len);
+    }
+    if (body_is_done(body) && !tx->ended)
+        end(tx, conn, trailers);
+    if (piece != NULL)
+        conn_want_drained(conn);
+}

@@ -1,0 +1,343 @@
+/*
+ * What goes out on an HTTP/2 connection: the operations of its streams, called by their owners, and the pump
+ * that moves frames into the conn while it has room, see codec/h2_session.h. Which stream comes next is
+ * nghttp2's choice (RFC 9218); what the windows do not let through stays with the request up to a mark, and
+ * beyond it with the owner.
+ */
+#include "codec/h2_session.h"
+
+#include "base/check.h"
+
+enum { COPY_MAX = 1024, FRAME_HEADER = 9, UPDATES_PER_FRAME = 4 };
+
+static struct h2_request *request_of(struct stream *stream)
+{
+    struct h2_request *request = CONTAINER_OF(stream, h2_request, stream);
+    (void)MAGIC_CAST(h2_inbound, request->session, H2_INBOUND_MAGIC);
+    return request;
+}
+
+static bool can_send(const struct h2_request *request)
+{
+    return request->open && request->session->ng != NULL;
+}
+
+/* --- content, asked for by nghttp2 --- */
+
+/* How much goes into the next frame: one large slice, or small ones together. */
+static size_t frame_len(const struct body *tx, size_t most)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < tx->count && len < most; i++) {
+        const struct body_piece *piece = &tx->pieces[(tx->first + i) % BODY_PIECES];
+        if (piece->len > COPY_MAX)
+            return len > 0 ? len : piece->len < most ? piece->len : most;
+        len += piece->len;
+    }
+    return len < most ? len : most;
+}
+
+static ssize_t read_content(nghttp2_session *ng, int32_t id, uint8_t *buffer, size_t most, uint32_t *flags,
+                            nghttp2_data_source *source, void *arg)
+{
+    (void)ng, (void)id, (void)buffer, (void)arg;
+    struct h2_request *request = source->ptr;
+    const struct body *tx = &request->tx;
+    if (tx->queued == 0 && !tx->ended) {
+        request->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    size_t len = frame_len(tx, most);
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (len < tx->queued || !tx->ended)
+        return (ssize_t)len;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (request->trailers) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        request->trailers_due = request->owned;
+        h2_request_due(request);
+    }
+    return (ssize_t)len;
+}
+
+/* The next frame's content is copied behind its header when it is small, else its block travels. */
+static void put_content(struct h2_request *request, const uint8_t *header, size_t len)
+{
+    struct conn *conn = request->session->conn;
+    const struct body_piece *piece = body_first(&request->tx);
+    bool copied = len == 0 || piece->len <= COPY_MAX;
+    char *out = conn_tx_reserve(conn, FRAME_HEADER + (copied ? len : 0));
+    memcpy(out, header, FRAME_HEADER);
+    if (!copied) {
+        conn_tx_commit(conn, FRAME_HEADER);
+        conn_tx_slice(conn, piece->block, piece->offset, (uint32_t)len);
+        body_consume(&request->tx, (uint32_t)len);
+        return;
+    }
+    size_t at = FRAME_HEADER;
+    while (at < FRAME_HEADER + len) {
+        piece = body_first(&request->tx);
+        size_t left = FRAME_HEADER + len - at;
+        uint32_t part = piece->len < left ? piece->len : (uint32_t)left;
+        memcpy(out + at, piece->block->data + piece->offset, part);
+        body_consume(&request->tx, part);
+        at += part;
+    }
+    conn_tx_commit(conn, at);
+}
+
+static int send_content(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *header, size_t len,
+                        nghttp2_data_source *source, void *arg)
+{
+    (void)ng, (void)frame;
+    struct h2_inbound *session = MAGIC_CAST(h2_inbound, arg, H2_INBOUND_MAGIC);
+    struct h2_request *request = source->ptr;
+    if (!conn_tx_has_room(session->conn))
+        return NGHTTP2_ERR_WOULDBLOCK;
+    put_content(request, header, len);
+    h2_limits_give(&session->budgets, CLOSE_window_update_flood, UPDATES_PER_FRAME);
+    h2_limits_give(&session->budgets, CLOSE_ping_flood, 1); /* gRPC measures each round trip of a download */
+    if (request->tx_blocked && request->tx.queued < H2_TX_LOW && request->owned) {
+        request->tx_blocked = false;
+        stream_tell(&request->stream, STREAM_ROOM);
+    }
+    return 0;
+}
+
+/* --- what has been sent --- */
+
+/* A reset that its owner did not ask for was provoked by the client (CVE-2025-8671). */
+static void count_reset(struct h2_inbound *session, const struct h2_request *request)
+{
+    if (request && request->reset_by_owner)
+        return;
+    if (!h2_limits_take(&session->budgets, CLOSE_provoked_resets, h2_now_us(session)))
+        session->reason = CLOSE_provoked_resets;
+}
+
+static void end_sent(struct h2_inbound *session, struct h2_request *request)
+{
+    request->end_sent = true;
+    request->end_at = conn_tx_total(session->conn) + conn_tx_queued(session->conn);
+    if (request->owned)
+        list_append(&session->ending, &request->ending);
+}
+
+static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
+{
+    struct h2_inbound *session = MAGIC_CAST(h2_inbound, arg, H2_INBOUND_MAGIC);
+    int32_t id = frame->hd.stream_id;
+    struct h2_request *request = id ? nghttp2_session_get_stream_user_data(ng, id) : NULL;
+    bool message = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        count_reset(session, request);
+    else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+        session->goaway_sent = true;
+    else if (message && request && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        end_sent(session, request);
+    return 0;
+}
+
+/* A head that nghttp2 could not send leaves its stream without an answer. */
+static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *arg)
+{
+    (void)error, (void)arg;
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    struct h2_request *request = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+    if (request && request->open) {
+        request->reset_due = request->reset_by_owner = true;
+        request->reset_code = NGHTTP2_INTERNAL_ERROR;
+        h2_request_due(request);
+    }
+    return 0;
+}
+
+void h2_tx_set_callbacks(nghttp2_session_callbacks *callbacks)
+{
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_content);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
+}
+
+/* --- the pump --- */
+
+static bool pump_once(struct h2_inbound *session)
+{
+    while (conn_tx_has_room(session->conn)) {
+        const uint8_t *frame;
+        ssize_t len = nghttp2_session_mem_send(session->ng, &frame);
+        if (len < 0)
+            return false;
+        if (len == 0)
+            break;
+        memcpy(conn_tx_reserve(session->conn, (size_t)len), frame, (size_t)len);
+        conn_tx_commit(session->conn, (size_t)len);
+    }
+    return true;
+}
+
+void h2_tx_tell_sent(struct h2_inbound *session)
+{
+    struct list_node *node;
+    uint64_t sent = conn_tx_total(session->conn);
+    while ((node = list_first(&session->ending)) != NULL) {
+        struct h2_request *request = CONTAINER_OF(node, h2_request, ending);
+        if (request->end_at > sent)
+            return;
+        list_remove(&session->ending, node);
+        stream_tell(&request->stream, STREAM_ROOM | STREAM_SENT);
+    }
+}
+
+void h2_tx_pump(struct h2_inbound *session)
+{
+    h2_tx_tell_sent(session); /* the conn may never be empty while others send */
+    do {
+        h2_session_settle(session);
+        if (!pump_once(session))
+            session->reason = CLOSE_protocol_error;
+    } while (!session->reason && session->due.count > 0 && conn_tx_has_room(session->conn));
+    if (session->reason)
+        h2_session_abort(session, session->reason, NGHTTP2_ENHANCE_YOUR_CALM);
+    else if (session->goaway_sent)
+        h2_session_abort(session, CLOSE_protocol_error, NGHTTP2_PROTOCOL_ERROR);
+    else if (session->ending.count > 0 || nghttp2_session_want_write(session->ng))
+        conn_want_drained(session->conn);
+}
+
+/* --- the stream's operations, called by its owner --- */
+
+/* The answer to an extended CONNECT was yes: from now on content flows both ways until END_STREAM. */
+static void open_tunnel(struct h2_request *request)
+{
+    struct stream *stream = &request->stream;
+    request->tunnel = true;
+    stream->rx = request->early;
+    stream->rx.ended = request->rx_closed;
+    body_init(&request->early);
+    stream_tell(stream, STREAM_BODY);
+}
+
+/* RFC 9218 section 10: who has said nothing shares the connection with the others instead of waiting for
+ * them. */
+static void share(struct h2_request *request)
+{
+    const nghttp2_extpri priority = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+    if (!request->prioritized)
+        nghttp2_session_change_extpri_stream_priority(request->session->ng, request->id, &priority, 0);
+}
+
+static void tx_head(struct stream *stream, const struct message *head)
+{
+    struct h2_request *request = request_of(stream);
+    nghttp2_session *ng = request->session->ng;
+    if (!can_send(request))
+        return;
+    struct h2_text text;
+    nghttp2_nv *fields = arena_alloc(&request->arena, h2_response_bound(head) * sizeof *fields);
+    size_t count = h2_write_response(head, &text, fields);
+    stream->tx_started = true;
+    task_wake(&request->session->flush_task);
+    if (head->status < 200 && head->status != 101) {
+        nghttp2_submit_headers(ng, NGHTTP2_FLAG_NONE, request->id, NULL, fields, count, NULL);
+        return;
+    }
+    nghttp2_data_provider content = {.source.ptr = request, .read_callback = read_content};
+    request->bodiless = head->status != 101 && head->framing.kind == FRAMING_NONE;
+    request->responded = true;
+    share(request);
+    nghttp2_submit_response(ng, request->id, fields, count, request->bodiless ? NULL : &content);
+    if (head->status == 101)
+        open_tunnel(request);
+}
+
+static void take_trailers(struct h2_request *request, const struct fields *trailers)
+{
+    if (trailers == NULL || trailers->count == 0 || request->tunnel)
+        return;
+    nghttp2_nv *out = arena_alloc(&request->arena, trailers->count * sizeof *out);
+    request->trailer_count = h2_write_trailers(trailers, out);
+    request->trailers = request->trailer_count > 0 ? out : NULL;
+}
+
+static void take_content(struct h2_request *request, struct body *body)
+{
+    const struct body_piece *piece;
+    struct body *tx = &request->tx;
+    while ((piece = body_first(body)) != NULL && tx->queued < H2_TX_MARK && tx->count < BODY_PIECES) {
+        uint32_t room = H2_TX_MARK - tx->queued;
+        uint32_t len = piece->len < room ? piece->len : room;
+        body_append(tx, piece->block, piece->offset, len);
+        request->stream.tx_bytes += len;
+        body_consume(body, len);
+    }
+    request->tx_blocked = piece != NULL;
+}
+
+static void tx_body(struct stream *stream, struct body *body, const struct fields *trailers)
+{
+    struct h2_request *request = request_of(stream);
+    if (!can_send(request) || request->bodiless || !request->responded)
+        return;
+    uint32_t before = request->tx.queued;
+    take_content(request, body);
+    bool ends = body_is_done(body) && !request->tx.ended;
+    if (ends) {
+        take_trailers(request, trailers);
+        request->tx.ended = true;
+    }
+    if (!ends && request->tx.queued == before)
+        return;
+    if (request->deferred)
+        nghttp2_session_resume_data(request->session->ng, request->id);
+    request->deferred = false;
+    task_wake(&request->session->flush_task);
+}
+
+static void rx_resume(struct stream *stream)
+{
+    h2_request_credit(request_of(stream));
+}
+
+/* RFC 9113 section 7 and 8.1: what a stream that has not ended is told. */
+static uint32_t reset_code_of(const struct h2_request *request, enum fault fault)
+{
+    if (request->end_sent)
+        return NGHTTP2_NO_ERROR;
+    if (fault == FAULT_shutdown && !request->stream.tx_started)
+        return NGHTTP2_REFUSED_STREAM;
+    enum fault_blame blame = fault_row(fault)->blame;
+    bool broken = blame == BLAME_UPSTREAM || blame == BLAME_GATEWAY;
+    return broken ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
+}
+
+static void close_stream(struct stream *stream, enum fault fault)
+{
+    struct h2_request *request = request_of(stream);
+    struct h2_inbound *session = request->session;
+    stream->owner = NULL;
+    request->owned = false;
+    session->owned--;
+    list_remove(&session->ending, &request->ending);
+    request->trailers_due = false;
+    if (can_send(request) && !(request->end_sent && request->rx_closed)) {
+        request->reset_due = request->reset_by_owner = true;
+        request->reset_code = reset_code_of(request, fault);
+        h2_request_due(request);
+    }
+    body_fini(&stream->rx);
+    body_fini(&request->early);
+    h2_request_credit(request);
+    arena_fini(&request->arena);
+    session->idle_since_us = h2_now_us(session);
+    if (session->owned == 0 && session->state == H2_SERVING && session->head_since_us == 0)
+        h2_session_enter(session, H2_SERVING, session->home->settings.keep_alive_timeout_us);
+    task_wake(&session->flush_task);
+    h2_request_release(request);
+}
+
+const struct stream_ops h2_stream_ops = {.tx_head = tx_head,
+                                         .tx_body = tx_body,
+                                         .rx_resume = rx_resume,
+                                         .close = close_stream};

@@ -1,0 +1,268 @@
+/*
+ * The openings of codec/opening.h. Between a conn below and session_speak(), which is called once everything
+ * the listener asks for has come. How many there may be is bounded: when there are too many, the oldest goes,
+ * for honest clients are through in two round trips.
+ */
+#include "codec/opening.h"
+
+#include "base/check.h"
+#include "base/counters.h"
+#include "net/proxy_protocol.h"
+
+#include <stdlib.h>
+
+enum {
+    OPENING_MAGIC = 0x4f50454e,
+    OPENINGS_MAX = 1024, /* of a thread */
+    HEADER_US = 3 * 1000 * 1000,
+    OPENING_US = 10 * 1000 * 1000, /* from the accept to the end of the handshake */
+    LINGER_US = 2 * 1000 * 1000,
+    LINGER_BYTES = 64 * 1024,
+    TLS_HANDSHAKE = 22 /* content type of the first record (RFC 8446 section 5.1) */
+};
+
+static const char PLAIN_REFUSED[] = "HTTP/1.1 400 Bad Request\r\n"
+                                    "Content-Type: text/plain; charset=utf-8\r\n"
+                                    "Content-Length: 59\r\n"
+                                    "Cache-Control: no-store\r\n"
+                                    "Connection: close\r\n\r\n"
+                                    "400 Bad Request: this port speaks HTTPS; use https:// URLs\n";
+
+/* What is awaited. */
+enum opening_state {
+    OPENING_HEADER,    /* of the PROXY protocol */
+    OPENING_HELLO,     /* the first byte of the handshake */
+    OPENING_HANDSHAKE, /* its end */
+    OPENING_REFUSED    /* plain HTTP was answered; what still comes is discarded */
+};
+
+struct opening {
+    uint32_t magic;
+    enum opening_state state;
+    struct session session;
+    struct list_node age; /* home->openings */
+    struct session_home *home;
+    struct session_entrance entrance;
+    struct conn *conn;
+    struct timer timer;
+    uint64_t begun_us;
+    struct grave grave;
+    struct session_client client;
+    size_t got; /* bytes of the header, or discarded ones */
+    char header[PROXY_HEADER_MAX];
+};
+
+/* --- the end --- */
+
+static void bury_opening(struct grave *grave)
+{
+    struct opening *opening = CONTAINER_OF(grave, opening, grave);
+    session_client_fini(&opening->client);
+    opening->magic = 0;
+    free(opening);
+}
+
+static void opening_free(struct opening *opening)
+{
+    conn_close(&opening->conn);
+    timer_clear(opening->home->loop->timers, &opening->timer);
+    list_remove(&opening->home->sessions, &opening->session.node);
+    list_remove(&opening->home->openings, &opening->age);
+    task_bury(&opening->home->loop->tasks, &opening->grave, bury_opening);
+}
+
+static void opening_fail(struct opening *opening)
+{
+    counters_add(opening->home->loop->counters, COUNTER_openings_failed, 1);
+    opening_free(opening);
+}
+
+/* HTTP begins. */
+static void opening_end(struct opening *opening, bool h2)
+{
+    struct conn *conn = opening->conn;
+    opening->conn = NULL;
+    session_speak(opening->home, conn, &opening->client, h2);
+    opening_free(opening);
+}
+
+static void on_timer(struct timer *timer)
+{
+    opening_fail(CONTAINER_OF(timer, opening, timer));
+}
+
+/* --- the handshake --- */
+
+static void refuse_plain(struct opening *opening)
+{
+    struct conn *conn = opening->conn;
+    size_t len = sizeof PLAIN_REFUSED - 1;
+    opening->state = OPENING_REFUSED;
+    opening->got = 0;
+    conn_unwatch(conn);
+    memcpy(conn_tx_reserve(conn, len), PLAIN_REFUSED, len);
+    conn_tx_commit(conn, len);
+    conn_shutdown_tx(conn);
+    timer_set(opening->home->loop->timers, &opening->timer, LINGER_US);
+}
+
+static void look_at_hello(struct opening *opening)
+{
+    unsigned char first;
+    if (conn_peek(opening->conn, &first, 1) == 0)
+        return;
+    bool is_letter = first >= 'A' && first <= 'Z';
+    bool is_hello = first == TLS_HANDSHAKE && opening->home->tls != NULL;
+    opening->state = OPENING_HANDSHAKE;
+    if (is_letter)
+        refuse_plain(opening);
+    else if (!is_hello || !conn_start_tls(opening->conn, opening->home->tls))
+        opening_fail(opening);
+}
+
+static void on_open(struct opening *opening)
+{
+    struct stream_client *client = &opening->client.client;
+    struct counters *counters = opening->home->loop->counters;
+    struct tls_facts facts = conn_tls_facts(opening->conn);
+    client->secure = true;
+    client->server_name = facts.server_name;
+    client->tls_version = facts.version;
+    client->tls_cipher = facts.cipher;
+    client->certificate_subject = facts.subject;
+    counters_add(counters, COUNTER_tls_handshakes, 1);
+    counters_add(counters, COUNTER_tls_resumptions, facts.resumed);
+    opening_end(opening, facts.h2);
+}
+
+/* --- the header --- */
+
+static void on_header(struct opening *opening, const struct proxy_header *header)
+{
+    if (header->has_source)
+        session_client_set_address(&opening->client, &header->source);
+    if (!opening->entrance.tls) {
+        conn_unwatch(opening->conn);
+        opening_end(opening, false);
+        return;
+    }
+    uint64_t passed_us = clock_now_us(&opening->home->loop->clock) - opening->begun_us;
+    opening->state = OPENING_HELLO;
+    timer_set(opening->home->loop->timers, &opening->timer,
+              passed_us < OPENING_US ? OPENING_US - passed_us : 1);
+    look_at_hello(opening);
+}
+
+/* Takes off the socket what belongs to the header and not a byte more: what follows is read by others. */
+static void read_header(struct opening *opening)
+{
+    struct proxy_header header;
+    size_t seen =
+        conn_peek(opening->conn, opening->header + opening->got, sizeof opening->header - opening->got);
+    if (seen == 0)
+        return;
+    size_t total = opening->got + seen;
+    enum proxy_result result = proxy_protocol_parse(slice_make(opening->header, total), &header);
+    bool fits = result == PROXY_DONE || (result == PROXY_MORE && total < sizeof opening->header);
+    size_t end = result == PROXY_DONE ? header.len : total;
+    if (!fits || !conn_skip(opening->conn, end - opening->got)) {
+        opening_fail(opening);
+        return;
+    }
+    opening->got = end;
+    if (result == PROXY_DONE)
+        on_header(opening, &header);
+}
+
+/* --- facts --- */
+
+static void discard(struct opening *opening)
+{
+    size_t len = conn_unread(opening->conn).len;
+    conn_consume(opening->conn, len);
+    opening->got += len;
+    if (opening->got > LINGER_BYTES)
+        opening_fail(opening);
+}
+
+static void on_rx(struct opening *opening)
+{
+    switch (opening->state) {
+    case OPENING_HEADER: read_header(opening); break;
+    case OPENING_HELLO: look_at_hello(opening); break;
+    case OPENING_HANDSHAKE: break; /* none: TLS reads until it is open */
+    case OPENING_REFUSED: discard(opening); break;
+    }
+}
+
+static void on_facts(void *owner, unsigned facts)
+{
+    struct opening *opening = MAGIC_CAST(opening, owner, OPENING_MAGIC);
+    if (facts & (CONN_FAILED | CONN_EOF))
+        opening_fail(opening);
+    else if (facts & CONN_OPEN)
+        on_open(opening);
+    else if (facts & CONN_RX)
+        on_rx(opening);
+}
+
+/* --- the session's operations --- */
+
+static void drain_opening(struct session *base)
+{
+    struct opening *opening = CONTAINER_OF(base, opening, session);
+    bool is_fresh =
+        opening->state == OPENING_HELLO || (opening->state == OPENING_HEADER && opening->got == 0);
+    if (is_fresh)
+        opening_free(opening);
+}
+
+static void kill_opening(struct session *base)
+{
+    opening_free(CONTAINER_OF(base, opening, session));
+}
+
+static const struct session_ops opening_ops = {.drain = drain_opening, .kill = kill_opening};
+
+/* --- birth --- */
+
+/* A Unix socket's clients are chosen by its file's permissions. */
+static bool is_trusted(const struct session_settings *settings, const struct address *remote)
+{
+    for (uint32_t i = 0; i < settings->trusted_count; i++)
+        if (network_contains(&settings->trusted[i], remote))
+            return true;
+    return remote->any.sa_family == AF_UNIX;
+}
+
+static void make_room(struct session_home *home)
+{
+    if (home->openings.count < OPENINGS_MAX)
+        return;
+    struct list_node *oldest = list_first(&home->openings);
+    opening_fail(CONTAINER_OF(oldest, opening, age));
+}
+
+void opening_start(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
+                   const struct session_client *client)
+{
+    make_room(home);
+    struct opening *opening = calloc(1, sizeof *opening);
+    CHECK(opening != NULL);
+    opening->magic = OPENING_MAGIC;
+    opening->home = home;
+    opening->entrance = *entrance;
+    opening->conn = conn;
+    opening->session.ops = &opening_ops;
+    opening->timer.fire = on_timer;
+    opening->begun_us = clock_now_us(&home->loop->clock);
+    session_client_copy(&opening->client, client);
+    list_append(&home->sessions, &opening->session.node);
+    list_append(&home->openings, &opening->age);
+    conn_hand_over(conn, (struct conn_owner){on_facts, opening});
+    conn_watch(conn);
+    opening->state = entrance->proxy_protocol ? OPENING_HEADER : OPENING_HELLO;
+    timer_set(home->loop->timers, &opening->timer, entrance->proxy_protocol ? HEADER_US : OPENING_US);
+    if (entrance->proxy_protocol && !is_trusted(&home->settings, &client->client.address))
+        opening_fail(opening);
+}

@@ -1,0 +1,102 @@
+/*
+ * What all inbound sessions of a thread share: their settings, the list of them, and the one upward edge by
+ * which a request is born. Sessions of any version are listed, so that draining does not ask which. Belongs
+ * to one thread.
+ */
+#ifndef PORTICO_CODEC_SESSION_H
+#define PORTICO_CODEC_SESSION_H
+
+#include "base/loop.h"
+#include "codec/h1_parse.h"
+#include "http/stream.h"
+#include "net/conn.h"
+
+/* What a client may send and how long it may take. Durations in microseconds. */
+struct session_settings {
+    struct h1_limits limits;
+    uint64_t head_timeout_us;
+    uint64_t keep_alive_timeout_us;
+    const struct network *trusted; /* whose PROXY protocol headers are believed */
+    uint32_t trusted_count;
+};
+
+/* What a listener asks of its connections before HTTP begins. */
+struct session_entrance {
+    bool tls;            /* a handshake comes first */
+    bool proxy_protocol; /* the PROXY protocol's header comes before everything */
+    bool redirects;      /* requests are answered with their https address */
+};
+
+/* A request is born: its head is in stream->rx_head, or stream->fault says why it was refused. The callee
+ * sets stream->owner before it returns. */
+typedef void session_stream_fn(void *arg, struct stream *stream);
+
+struct session;
+
+/* Who is at the other end of a connection, with the texts that stand in it; kept by its session. */
+struct session_client {
+    struct stream_client client;
+    char text[INET6_ADDRSTRLEN];
+    char *kept; /* memory of the other texts, or NULL */
+};
+
+/* What a session can be asked, whatever its version. */
+struct session_ops {
+    void (*drain)(struct session *session); /* no new requests: close when idle, else after the response */
+    void (*kill)(struct session *session);  /* close now; streams under way fail */
+};
+
+/* One inbound session; embedded in the codec's own struct. */
+struct session {
+    struct list_node node;
+    const struct session_ops *ops;
+};
+
+/* A thread's inbound sessions. */
+struct session_home {
+    struct loop *loop;
+    struct session_settings settings; /* in force for heads that begin from now on */
+    session_stream_fn *on_stream;
+    void *arg;
+    struct tls_context *tls; /* for handshakes that begin from now on; NULL when no listener needs it */
+    struct list sessions;
+    struct list openings; /* those of the sessions that have not come to HTTP yet, the oldest first */
+    bool draining;
+    struct list spare_requests; /* for h1_inbound */
+    struct list spare_streams;  /* for h2_inbound */
+};
+
+/* Makes an empty home. `settings` may be changed later by assigning to it between two loop turns. */
+void session_home_init(struct session_home *home, struct loop *loop, session_stream_fn *on_stream, void *arg);
+
+/* Frees what is kept for reuse and the reference to the TLS context. No session may be left. */
+void session_home_fini(struct session_home *home);
+
+/* Takes a reference to the context for handshakes that begin from now on; NULL for none. */
+void session_home_set_tls(struct session_home *home, struct tls_context *server);
+
+/* Takes over an accepted, non-blocking socket of a listener. */
+void session_open(struct session_home *home, const struct session_entrance *entrance, int fd,
+                  const struct address *remote);
+
+/* HTTP begins on the conn: chooses the version, the only place that does. `client` is copied. `h2`: ALPN says
+ * so. */
+void session_speak(struct session_home *home, struct conn *conn, const struct session_client *client,
+                   bool h2);
+
+/* Notes the address, and its text. */
+void session_client_set_address(struct session_client *client, const struct address *address);
+
+/* Makes `to` a copy of `from` whose texts are its own. */
+void session_client_copy(struct session_client *to, const struct session_client *from);
+
+/* Frees the texts. */
+void session_client_fini(struct session_client *client);
+
+/* Every session closes as soon as it owes nobody an answer; new ones close after their first response. */
+void session_home_drain(struct session_home *home);
+
+/* Closes every session now. */
+void session_home_kill(struct session_home *home);
+
+#endif

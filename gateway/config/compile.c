@@ -1,0 +1,409 @@
+/*
+ * A configuration from its files: the main one, then what it includes, then upstreams, then sites, so that
+ * every name is known when it is looked up and everything wrong is said at once. The readers here are those
+ * of the top level; upstreams and sites have files of their own.
+ */
+#include "config/internal.h"
+#include "config/read_file.h"
+#include "config/substitute.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { LISTENERS_MAX = 64, INCLUDED_MAX = 1000 };
+
+static struct pending *push(struct loader *loader, struct pending *list, const struct yaml_node *node)
+{
+    struct pending *pending = arena_alloc(&loader->trees, sizeof *pending);
+    *pending = (struct pending){list, node, loader->file};
+    return pending;
+}
+
+void config_read_upstreams(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                           void *object)
+{
+    (void)row, (void)object;
+    if (schema_expect(loader->findings, node, YAML_MAP, "a mapping of names"))
+        loader->upstreams = push(loader, loader->upstreams, node);
+}
+
+void config_read_sites(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                       void *object)
+{
+    (void)row, (void)object;
+    loader->has_sites = true;
+    if (schema_expect(loader->findings, node, YAML_LIST, "a list of sites"))
+        loader->sites = push(loader, loader->sites, node);
+}
+
+void config_read_includes(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                          void *object)
+{
+    (void)row, (void)object;
+    if (node->kind == YAML_LIST ||
+        schema_expect(loader->findings, node, YAML_TEXT, "a file or a list of files"))
+        loader->includes = push(loader, loader->includes, node);
+}
+
+void config_read_defaults(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                          void *object)
+{
+    (void)row, (void)object;
+    struct section_target target = {.settings = &loader->inherited, .origins = loader->inherited.origins};
+    if (schema_expect(loader->findings, node, YAML_MAP, "a mapping"))
+        config_read_section(loader, SECTION_inherited, node, target);
+}
+
+/* The network with the bits behind its mask cleared. */
+static struct slice network_text(struct arena *arena, struct network network)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct address address = {.in6 = {.sin6_family = AF_INET6}, .len = sizeof address.in6};
+    for (unsigned bit = network.bits; bit < 128; bit++)
+        network.bytes[bit / 8] &= (unsigned char)~(0x80u >> (bit % 8));
+    memcpy(&address.in6.sin6_addr, network.bytes, sizeof network.bytes);
+    if (network.bits >= 96 && IN6_IS_ADDR_V4MAPPED(&address.in6.sin6_addr)) {
+        address = (struct address){.in = {.sin_family = AF_INET}, .len = sizeof address.in};
+        memcpy(&address.in.sin_addr, network.bytes + 12, 4);
+        network.bits -= 96;
+    }
+    address_print_host(&address, text);
+    return arena_printf(arena, "%s/%u", text, network.bits);
+}
+
+static void read_network(struct loader *loader, const struct yaml_node *node)
+{
+    struct config *config = loader->config;
+    bool has_host_bits = false;
+    struct network network;
+    if (!schema_expect(loader->findings, node, YAML_TEXT, "a network, as 10.0.0.0/8"))
+        return;
+    struct slice shown = schema_shown(node);
+    if (!network_parse(node->text, &network, &has_host_bits)) {
+        config_error(loader->findings, node->origin, "expected a network, as 10.0.0.0/8, found \"%.*s\"",
+                     SLICE_ARGS(shown));
+        return;
+    }
+    if (has_host_bits) {
+        struct slice right = network_text(&loader->trees, network);
+        config_error(loader->findings, node->origin, "\"%.*s\" has bits behind its mask; the network is %.*s",
+                     SLICE_ARGS(shown), SLICE_ARGS(right));
+        return;
+    }
+    config->trusted_proxies[config->trusted_proxy_count] = network;
+    config->trusted_proxy_texts[config->trusted_proxy_count++] =
+        (struct config_text){config_keep(loader, node->text), config_keep_origin(loader, node->origin)};
+}
+
+void config_read_trusted_proxies(struct loader *loader, const struct setting *row,
+                                 const struct yaml_node *node, void *object)
+{
+    (void)row;
+    struct config *config = object;
+    if (!schema_expect(loader->findings, node, YAML_LIST, "a list of networks"))
+        return;
+    config->trusted_proxies =
+        arena_zalloc(&config->arena, (node->count + 1) * sizeof *config->trusted_proxies);
+    config->trusted_proxy_texts =
+        arena_zalloc(&config->arena, (node->count + 1) * sizeof *config->trusted_proxy_texts);
+    for (const struct yaml_node *child = node->children; child; child = child->next)
+        read_network(loader, child);
+}
+
+void config_read_listener_address(struct loader *loader, const struct setting *row,
+                                  const struct yaml_node *node, void *object)
+{
+    (void)row;
+    struct config_listener *listener = object;
+    struct address ignored;
+    listener->origin = config_keep_origin(loader, node->origin);
+    if (!config_read_endpoint(loader, node, &listener->text, &listener->name))
+        return;
+    bool is_literal = listener->name.is_unix || listener->name.host.len == 0 ||
+                      address_from_literal(listener->name.host, listener->name.port, &ignored);
+    struct slice shown = schema_shown(node);
+    if (!is_literal)
+        config_error(loader->findings, node->origin,
+                     "\"%.*s\" is not an IP address and port; write \"127.0.0.1:%u\" or \":%u\"",
+                     SLICE_ARGS(shown), listener->name.port, listener->name.port);
+}
+
+static void read_listener(struct loader *loader, const struct yaml_node *node,
+                          struct config_listener *listener)
+{
+    schema_set_defaults(SECTION_listener, listener);
+    listener->origin = config_keep_origin(loader, node->origin);
+    listener->origins = config_new_origins(loader, SECTION_listener);
+    struct section_target target = {.object = listener, .settings = listener, .origins = listener->origins};
+    if (node->kind == YAML_MAP)
+        config_read_section(loader, SECTION_listener, node, target);
+    else
+        config_read_listener_address(loader, NULL, node, listener);
+}
+
+/* Whether both would bind the same: ":80" is every address of both families. */
+static bool same_listener(const struct config_listener *a, const struct config_listener *b)
+{
+    if (a->name.is_unix != b->name.is_unix || a->name.port != b->name.port || !a->text.at || !b->text.at)
+        return false;
+    const struct config_listener *every = a->name.host.len == 0 ? a : b, *other = every == a ? b : a;
+    bool is_any =
+        slice_equal(other->name.host, SLICE("0.0.0.0")) || slice_equal(other->name.host, SLICE("::"));
+    struct address x, y;
+    if (every->name.host.len == 0)
+        return other->name.host.len == 0 || is_any;
+    if (address_from_literal(a->name.host, a->name.port, &x) &&
+        address_from_literal(b->name.host, b->name.port, &y))
+        return address_equal(&x, &y);
+    return slice_equal(a->name.host, b->name.host);
+}
+
+static void check_listener(struct loader *loader, const struct config_listener *listener)
+{
+    for (const struct config_listener *other = loader->config->listeners; other < listener; other++)
+        if (same_listener(other, listener)) {
+            config_error(loader->findings, listener->origin, "this address is already listened on by line %u",
+                         other->origin.line);
+            return;
+        }
+}
+
+void config_read_listeners(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                           void *object)
+{
+    (void)row;
+    struct config *config = object;
+    loader->has_listen = true;
+    if (!schema_expect(loader->findings, node, YAML_LIST, "a list of addresses"))
+        return;
+    if (node->count > LISTENERS_MAX) {
+        config_error(loader->findings, node->origin, "more than %d listeners", LISTENERS_MAX);
+        return;
+    }
+    config->listeners = arena_zalloc(&config->arena, (node->count + 1) * sizeof *config->listeners);
+    for (const struct yaml_node *child = node->children; child; child = child->next) {
+        struct config_listener *listener = &config->listeners[config->listener_count++];
+        read_listener(loader, child, listener);
+        check_listener(loader, listener);
+    }
+}
+
+/* The parent folder of a path as it was written. */
+static const char *folder_of(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return ".";
+    return slash == path ? "/" : arena_copy(arena, slice_make(path, (size_t)(slash - path)));
+}
+
+static struct source_file *new_file(struct loader *loader, const char *name, bool is_memory)
+{
+    struct source_file *file = arena_alloc(&loader->trees, sizeof *file);
+    file->name = arena_copy(&loader->config->arena, slice_of(name));
+    file->folder = is_memory ? NULL : folder_of(&loader->trees, name);
+    return file;
+}
+
+static void read_text(struct loader *loader, struct source_file *file, struct slice text,
+                      enum section_id section)
+{
+    struct yaml_node *tree = yaml_tree_parse(&loader->trees, file->name, text, loader->findings);
+    if (!tree || !schema_expect(loader->findings, tree, YAML_MAP, "a mapping")) {
+        loader->is_incomplete = true;
+        return;
+    }
+    loader->file = file;
+    substitute_tree(&loader->trees, tree, file->folder, loader->findings);
+    config_read_section(loader, section, tree, (struct section_target){.object = loader->config});
+}
+
+static void read_path(struct loader *loader, const char *path, struct config_origin asker,
+                      enum section_id section)
+{
+    struct slice text;
+    struct source_file *file = new_file(loader, path, false);
+    const char *problem = read_file(&loader->trees, path, YAML_FILE_MAX, &text);
+    if (!problem) {
+        read_text(loader, file, text, section);
+        return;
+    }
+    loader->is_incomplete = true;
+    if (asker.line > 0)
+        config_error(loader->findings, asker, "%s %s", path, problem);
+    else
+        config_error(loader->findings, (struct config_origin){file->name, 0, 0, NULL}, "%s", problem);
+}
+
+/* `folder`/`pattern`, with what glob() would take for wildcards in the folder's name escaped. */
+static const char *glob_pattern(struct arena *arena, const char *folder, struct slice pattern)
+{
+    if (pattern.at[0] == '/' || strcmp(folder, ".") == 0)
+        return pattern.at;
+    char *text = arena_alloc(arena, 2 * strlen(folder) + pattern.len + 2), *end = text;
+    for (; *folder; folder++) {
+        if (strchr("*?[\\", *folder))
+            *end++ = '\\';
+        *end++ = *folder;
+    }
+    *end++ = '/';
+    memcpy(end, pattern.at, pattern.len + 1);
+    return text;
+}
+
+static bool same_path(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void read_matches(struct loader *loader, glob_t *matches, const struct pending *include,
+                         const struct yaml_node *node)
+{
+    qsort(matches->gl_pathv, matches->gl_pathc, sizeof *matches->gl_pathv, compare_paths);
+    for (size_t i = 0; i < matches->gl_pathc; i++)
+        if (same_path(matches->gl_pathv[i], include->file->name))
+            config_error(loader->findings, node->origin, "the file includes itself");
+        else
+            read_path(loader, matches->gl_pathv[i], node->origin, SECTION_included);
+}
+
+static void include_pattern(struct loader *loader, const struct pending *include,
+                            const struct yaml_node *node)
+{
+    if (!schema_expect(loader->findings, node, YAML_TEXT, "a file"))
+        return;
+    if (!include->file->folder) {
+        config_error(loader->findings, node->origin, "include works only in a file");
+        return;
+    }
+    glob_t matches = {0};
+    struct slice shown = schema_shown(node);
+    int result =
+        glob(glob_pattern(&loader->trees, include->file->folder, node->text), GLOB_NOSORT, NULL, &matches);
+    bool has_wildcard = strpbrk(node->text.at, "*?[") != NULL;
+    if (result == GLOB_NOMATCH && has_wildcard)
+        config_warning(loader->findings, node->origin, "no file matches \"%.*s\"", SLICE_ARGS(shown));
+    else if (result != 0)
+        config_error(loader->findings, node->origin, "no file \"%.*s\"", SLICE_ARGS(shown));
+    else if (matches.gl_pathc > INCLUDED_MAX)
+        config_error(loader->findings, node->origin, "more than %d files match", INCLUDED_MAX);
+    else
+        read_matches(loader, &matches, include, node);
+    globfree(&matches);
+}
+
+static struct pending *turn_around(struct pending *list)
+{
+    struct pending *turned = NULL;
+    while (list) {
+        struct pending *next = list->next;
+        list->next = turned;
+        turned = list;
+        list = next;
+    }
+    return turned;
+}
+
+static void read_includes(struct loader *loader)
+{
+    for (const struct pending *include = turn_around(loader->includes); include; include = include->next) {
+        if (include->node->kind == YAML_TEXT)
+            include_pattern(loader, include, include->node);
+        for (const struct yaml_node *child = include->node->children; child; child = child->next)
+            include_pattern(loader, include, child);
+    }
+    loader->upstreams = turn_around(loader->upstreams);
+    loader->sites = turn_around(loader->sites);
+}
+
+static void check_whole(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    struct config_origin start = {config->file.at, 1, 1, NULL};
+    if (loader->is_incomplete)
+        return;
+    /* what is there but wrong has been reported already */
+    bool is_wrong = loader->findings->errors > 0;
+    if (config->listener_count == 0 && !(loader->has_listen && is_wrong))
+        config_error(loader->findings, start, "nothing to listen on; add listen: with at least one address");
+    if (config->site_count == 0 && !(loader->has_sites && is_wrong))
+        config_error(loader->findings, start, "nothing to serve; add sites: with at least one site");
+    for (uint32_t i = 0; i < config->upstream_count && !is_wrong; i++)
+        if (!loader->is_used[i])
+            config_warning(loader->findings, config->upstreams[i].origin,
+                           "no route uses the upstream \"%.*s\"", SLICE_ARGS(config->upstreams[i].name));
+    if (!is_wrong)
+        config_check_tls(loader);
+}
+
+static void set_defaults(struct loader *loader)
+{
+    size_t count;
+    const struct setting *rows = schema_rows(SECTION_root, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].type != SETTING_PART)
+            continue;
+        char *part = (char *)loader->config + rows[i].offset;
+        struct config_origin *origins = config_new_origins(loader, rows[i].part);
+        schema_set_defaults(rows[i].part, part);
+        memcpy(part + rows[i].origins, &origins, sizeof origins);
+    }
+    schema_set_defaults(SECTION_inherited, &loader->inherited);
+    loader->inherited.origins = config_new_origins(loader, SECTION_inherited);
+}
+
+static void start(struct loader *loader, const char *name, struct config_findings *findings)
+{
+    *loader = (struct loader){.config = calloc(1, sizeof *loader->config), .findings = findings};
+    CHECK(loader->config != NULL);
+    arena_init(&loader->config->arena, NULL, 0);
+    arena_init(&loader->trees, NULL, 0);
+    loader->config->file = config_keep(loader, slice_of(name));
+    findings->main_file = arena_copy(&findings->arena, slice_of(name));
+    set_defaults(loader);
+}
+
+/* Makes the configuration from what the files say; NULL when anything is wrong. */
+static struct config *finish(struct loader *loader)
+{
+    read_includes(loader);
+    config_compile_upstreams(loader);
+    config_compile_sites(loader);
+    check_whole(loader);
+    arena_fini(&loader->trees);
+    if (loader->findings->errors > 0)
+        config_free(&loader->config);
+    return loader->config;
+}
+
+struct config *config_load(const char *path, struct config_findings *findings)
+{
+    struct loader loader;
+    start(&loader, path, findings);
+    read_path(&loader, path, (struct config_origin){0}, SECTION_root);
+    return finish(&loader);
+}
+
+struct config *config_load_text(const char *name, struct slice text, struct config_findings *findings)
+{
+    struct loader loader;
+    start(&loader, name, findings);
+    read_text(&loader, new_file(&loader, name, true), text, SECTION_root);
+    return finish(&loader);
+}
+
+void config_free(struct config **config)
+{
+    if (!*config)
+        return;
+    arena_fini(&(*config)->arena);
+    free(*config);
+    *config = NULL;
+}

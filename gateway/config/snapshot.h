@@ -1,0 +1,49 @@
+/*
+ * What a thread serves from: one configuration and what the modules compiled from it, immutable and
+ * reference-counted. Built on the control thread, whole or not at all; each worker thread holds one reference
+ * and lends it to its exchanges.
+ */
+#ifndef PORTICO_CONFIG_SNAPSHOT_H
+#define PORTICO_CONFIG_SNAPSHOT_H
+
+#include "config/config.h"
+
+#include <stdatomic.h>
+
+/* Compiles one module's part of a snapshot. Knows the configuration, adds findings, gives its immutable part.
+ */
+struct config_module {
+    const char *name;
+    /* NULL after adding an error, or when it needs no part. */
+    void *(*compile)(const struct config *config, struct config_findings *findings);
+    void (*free)(void *part);
+};
+
+/* Most modules that may have a part. */
+enum { SNAPSHOT_PARTS = 8 };
+
+/* A configuration in force. */
+struct snapshot {
+    struct {
+        _Atomic uint32_t refs;
+    } shared;
+    struct config *config;
+    const struct config_module *const *modules; /* NULL-terminated; parts[i] is modules[i]'s */
+    void *parts[SNAPSHOT_PARTS];
+};
+
+/* Loads the file and compiles it with the modules (a static NULL-terminated list); refs == 1. NULL when there
+ * is any error. */
+struct snapshot *snapshot_new(const char *path, const struct config_module *const *modules,
+                              struct config_findings *findings);
+
+/* The part that a module compiled, or NULL. The module must be on the snapshot's list. */
+const void *snapshot_part(const struct snapshot *snapshot, const struct config_module *module);
+
+/* One more reference; any thread. */
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+
+/* Gives up a reference and stores NULL; the last one frees everything. Any thread; accepts NULL. */
+void snapshot_unref(struct snapshot **snapshot);
+
+#endif

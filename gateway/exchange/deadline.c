@@ -1,0 +1,88 @@
+/*
+ * One timer per exchange: it watches that something moves within the limit of the current step, and that an
+ * upload keeps the minimum rate. What an expiry means, the step decides. Arming is lazy: progress is a store,
+ * the timer looks when it fires.
+ */
+#include "exchange/internal.h"
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool uploading(const struct exchange *x)
+{
+    return (x->step == STEP_forward || x->step == STEP_respond) && !x->in->rx.ended;
+}
+
+/* A client that waits for its 100 (Continue) owes nothing yet (RFC 9110 section 10.1.1). */
+bool deadline_awaits_client(const struct exchange *x)
+{
+    bool invited = !x->in->rx_head.expects_continue || x->interims > 0 || x->in->rx.total > 0;
+    return uploading(x) && invited && x->in->rx.queued == 0;
+}
+
+/* The client is too slow if it sent less than the rate allows in a whole window and nobody but it was waited
+ * for. */
+static bool too_slow(struct exchange *x, uint64_t now_us)
+{
+    const struct config_client *client = &x->pin->config->client;
+    uint64_t window_us = now_us - x->rate_since_us;
+    if (!uploading(x) || client->body_min_rate == 0 || window_us < client->body_grace_us)
+        return false;
+    uint64_t bytes = x->in->rx.total - x->rate_bytes;
+    x->rate_since_us = now_us;
+    x->rate_bytes = x->in->rx.total;
+    return deadline_awaits_client(x) && bytes < client->body_min_rate * window_us / 1000000;
+}
+
+static void arm(struct exchange *x, uint64_t now_us)
+{
+    uint64_t delay_us = x->limit_us - least(x->limit_us, now_us - x->progress_us);
+    if (uploading(x))
+        delay_us = least(delay_us, x->pin->config->client.body_grace_us);
+    timer_set(x->home->loop->timers, &x->timer, delay_us);
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct exchange *x = MAGIC_CAST(exchange, CONTAINER_OF(timer, exchange, timer), EXCHANGE_MAGIC);
+    uint64_t now_us = clock_now_us(&x->home->loop->clock);
+    x->expired = now_us - x->progress_us >= x->limit_us;
+    x->starved = too_slow(x, now_us);
+    if (x->expired || x->starved)
+        task_wake(&x->task);
+    else
+        arm(x, now_us);
+}
+
+void deadline_start(struct exchange *x)
+{
+    x->timer.fire = on_timer;
+    x->rate_since_us = clock_now_us(&x->home->loop->clock);
+}
+
+void deadline_set(struct exchange *x, uint64_t limit_us)
+{
+    uint64_t half_close_us = x->pin->config->client.half_close_timeout_us;
+    x->limit_us = x->half_closed && !x->record.tunneled ? least(limit_us, half_close_us) : limit_us;
+    x->expired = false;
+    x->progress_us = clock_now_us(&x->home->loop->clock);
+    arm(x, x->progress_us);
+}
+
+void deadline_limit(struct exchange *x, uint64_t limit_us)
+{
+    if (limit_us != x->limit_us && !x->half_closed)
+        deadline_set(x, limit_us);
+}
+
+void deadline_progress(struct exchange *x)
+{
+    x->progress_us = clock_now_us(&x->home->loop->clock);
+}
+
+void deadline_stop(struct exchange *x)
+{
+    timer_clear(x->home->loop->timers, &x->timer);
+}

@@ -1,0 +1,283 @@
+/*
+ * The life of a request, top to bottom. A step does its part and returns the next step, WAIT (facts on a
+ * stream or the deadline will run it again) or DONE. Leaf modules answer; only this file decides what comes
+ * next.
+ */
+#include "exchange/exchange.h"
+
+#include "exchange/internal.h"
+#include "http/websocket.h"
+#include "upstream/balancer.h"
+
+/* The exchange cannot go on as meant: answer the client if nothing has been sent yet, else break off. */
+static enum step fail(struct exchange *x, enum fault fault, enum fault detail)
+{
+    if (!x->cause) {
+        x->cause = fault;
+        x->detail = detail;
+    }
+    pool_give(&x->outbound, fault);
+    x->out = NULL;
+    int status = fault_row(fault)->status;
+    bool can_answer = status != 0 && status != 499 && !x->responding;
+    return can_answer ? STEP_reply : STEP_finish;
+}
+
+/* Another attempt if the request allows it, else the end. */
+static enum step attempt_failed(struct exchange *x, enum fault fault, enum fault detail)
+{
+    bool again = retry_may(x, fault);
+    x->fresh = x->out != NULL && x->out->reused;
+    if (!again)
+        return fail(x, fault, detail);
+    pool_give(&x->outbound, fault);
+    x->out = NULL;
+    counters_add(x->home->loop->counters, COUNTER_upstream_retries, 1);
+    return STEP_pick;
+}
+
+static enum step step_begin(struct exchange *x)
+{
+    record_request(x);
+    deadline_start(x);
+    deadline_set(x, x->pin->config->client.write_timeout_us);
+    counters_add(x->home->loop->counters, COUNTER_requests, 1);
+    if (x->in->fault) /* the head was refused, or the client has broken off already */
+        return fail(x, x->in->fault, FAULT_NONE);
+    return STEP_route;
+}
+
+static enum step step_route(struct exchange *x)
+{
+    enum fault fault = request_read_target(x);
+    if (!fault && x->in->client->redirects)
+        fault = redirect_answer(x);
+    if (!fault && x->answer.status != 0)
+        return STEP_reply;
+    if (!fault)
+        fault = request_route(x);
+    return fault ? fail(x, fault, FAULT_NONE) : STEP_admit;
+}
+
+static enum step step_admit(struct exchange *x)
+{
+    enum fault fault = request_prepare(x);
+    return fault ? fail(x, fault, FAULT_NONE) : STEP_pick;
+}
+
+static enum step step_pick(struct exchange *x)
+{
+    enum fault fault = balancer_pick(x->cluster, &x->endpoint);
+    return fault ? fail(x, fault, FAULT_NONE) : STEP_connect;
+}
+
+static enum step step_connect(struct exchange *x)
+{
+    if (x->outbound == NULL) {
+        x->record.attempts++;
+        x->record.endpoint = slice_of(arena_copy(x->arena, x->endpoint->text));
+        enum fault fault = pool_take(x->endpoint, x->fresh, &x->task, x->arena, &x->outbound);
+        if (fault)
+            return attempt_failed(x, fault, FAULT_NONE);
+        x->out = x->outbound->stream;
+        deadline_set(x, x->cluster->connect_timeout_us);
+    }
+    if (x->out->facts & STREAM_OPEN)
+        return STEP_forward;
+    if (!(x->out->facts & STREAM_FAILED) && !x->expired)
+        return STEP_WAIT;
+    balancer_connect_failed(x->outbound->endpoint);
+    return attempt_failed(x, x->expired ? FAULT_connect_timeout : x->out->fault, FAULT_NONE);
+}
+
+static enum step step_forward(struct exchange *x)
+{
+    bool reused = x->out->reused;
+    counters_add(x->home->loop->counters, reused ? COUNTER_upstream_reuses : COUNTER_upstream_connects, 1);
+    x->record.reused = reused;
+    x->record.connect_us = record_elapsed_us(x);
+    x->out->ops->tx_head(x->out, &x->in->rx_head);
+    deadline_set(x, x->route->between_bytes_timeout_us);
+    return STEP_respond;
+}
+
+/* What the deadline means while a response is awaited. */
+static enum fault respond_expired(const struct exchange *x)
+{
+    if (deadline_awaits_client(x))
+        return FAULT_body_too_slow;
+    return x->in->rx.queued > 0 ? FAULT_upstream_write_timeout : FAULT_first_byte_timeout;
+}
+
+/* An interim head (RFC 9110 section 15.2) goes to clients that know them; the next head is awaited. */
+static enum step pass_interim(struct exchange *x)
+{
+    if (++x->interims > EXCHANGE_INTERIMS_MAX)
+        return fail(x, FAULT_too_many_interim, FAULT_NONE);
+    enum fault detail = response_prepare(x);
+    if (detail)
+        return fail(x, FAULT_upstream_malformed, detail);
+    if (x->in->rx_head.version_minor > 0)
+        x->in->ops->tx_head(x->in, &x->out->rx_head);
+    x->out->ops->rx_resume(x->out);
+    return STEP_respond;
+}
+
+/* The final head has come: it goes to the client, and the bodies follow. */
+static enum step begin_response(struct exchange *x)
+{
+    struct message *head = &x->out->rx_head;
+    x->record.first_byte_us = record_elapsed_us(x);
+    enum fault detail = response_prepare(x);
+    if (detail)
+        return fail(x, FAULT_upstream_malformed, detail);
+    if (head->status == 101 && !websocket_accepts(&x->in->rx_head.fields, &head->fields))
+        return fail(x, FAULT_upstream_bad_upgrade, FAULT_NONE);
+    x->in->ops->tx_head(x->in, head);
+    x->responding = true;
+    x->record.status = head->status;
+    deadline_set(x, x->route->between_bytes_timeout_us);
+    return head->status == 101 ? STEP_tunnel : STEP_relay;
+}
+
+static enum step step_respond(struct exchange *x)
+{
+    if (x->out->facts & STREAM_HEAD) {
+        x->out->facts &= ~(unsigned)STREAM_HEAD;
+        bool interim = x->out->rx_head.status < 200 && x->out->rx_head.status != 101;
+        return interim ? pass_interim(x) : begin_response(x);
+    }
+    if (x->out->facts & STREAM_FAILED)
+        return attempt_failed(x, x->out->fault, x->out->detail);
+    if (x->starved || x->expired)
+        return fail(x, x->starved ? FAULT_body_too_slow : respond_expired(x), FAULT_NONE);
+    bool uploaded = x->uploaded;
+    enum fault fault = relay_up(x);
+    if (fault)
+        return fail(x, fault, FAULT_NONE);
+    if (x->uploaded && !uploaded)
+        deadline_set(x, x->route->first_byte_timeout_us);
+    return STEP_WAIT;
+}
+
+static enum step step_relay(struct exchange *x)
+{
+    bool client_waits = x->out && x->out->rx.queued == 0;
+    if (x->expired)
+        return fail(x, client_waits ? FAULT_between_bytes_timeout : FAULT_client_stalled, FAULT_NONE);
+    enum fault fault = relay_up(x);
+    if (fault)
+        return fail(x, fault, FAULT_NONE);
+    relay_down(x);
+    client_waits = x->out && x->out->rx.queued == 0;
+    if (client_waits && (x->out->facts & STREAM_FAILED))
+        return fail(x, x->out->fault, x->out->detail);
+    deadline_limit(x, client_waits ? x->route->between_bytes_timeout_us
+                                   : x->pin->config->client.write_timeout_us);
+    return x->in->facts & STREAM_SENT ? STEP_finish : STEP_WAIT;
+}
+
+static enum step step_tunnel(struct exchange *x)
+{
+    if (!x->record.tunneled) {
+        x->record.tunneled = true;
+        counters_add(x->home->loop->counters, COUNTER_tunnels, 1);
+        x->uploaded = false;
+        deadline_set(x, x->route->idle_timeout_us);
+    }
+    if (x->expired)
+        return fail(x, FAULT_tunnel_idle, FAULT_NONE);
+    if (relay_up(x))
+        return fail(x, FAULT_body_too_large, FAULT_NONE);
+    relay_down(x);
+    if ((x->out->facts & STREAM_FAILED) && x->out->rx.queued == 0)
+        return fail(x, x->out->fault, FAULT_NONE);
+    return x->uploaded && (x->in->facts & STREAM_SENT) ? STEP_finish : STEP_WAIT;
+}
+
+static enum step step_reply(struct exchange *x)
+{
+    if (!x->responding) {
+        reply_build(x);
+        x->in->ops->tx_head(x->in, &x->reply.head);
+        x->in->ops->tx_body(x->in, &x->reply.body, NULL);
+        x->responding = true;
+        x->record.status = x->reply.head.status;
+        deadline_set(x, x->pin->config->client.write_timeout_us);
+    } else if (x->reply.body.queued > 0) {
+        x->in->ops->tx_body(x->in, &x->reply.body, NULL);
+    }
+    return x->expired || (x->in->facts & STREAM_SENT) ? STEP_finish : STEP_WAIT;
+}
+
+static enum step step_finish(struct exchange *x)
+{
+    struct stream *in = x->in;
+    struct pin *pin = x->pin;
+    bool replied = x->reply.head.status != 0 && (in->facts & STREAM_SENT);
+    bool lives_on = x->cause == FAULT_NONE || (replied && !fault_row(x->cause)->closes);
+    deadline_stop(x);
+    record_end(x);
+    pool_give(&x->outbound, x->cause);
+    body_fini(&x->reply.body);
+    list_remove(&x->home->exchanges, &x->node);
+    task_cancel(&x->task);
+    in->ops->close(in, lives_on ? FAULT_NONE : x->cause); /* frees the arena, and with it the exchange */
+    pin_unref(&pin);
+    return STEP_DONE;
+}
+
+static const struct step_row {
+    const char *name;
+    enum step (*run)(struct exchange *x);
+} steps[STEP_COUNT] = {
+#define STEP(name, doc) [STEP_##name] = {#name, step_##name},
+#include "tables/steps.def"
+#undef STEP
+};
+
+/* The client can break off at any step: its body is broken, its connection ends, or it closed its sending
+ * side and nothing has moved for a while since. Otherwise the step goes on. */
+static enum step interrupted(struct exchange *x)
+{
+    struct stream *in = x->in;
+    if ((in->facts & STREAM_HALF) && !x->half_closed) {
+        x->half_closed = true;
+        deadline_set(x, x->limit_us);
+    }
+    if (x->expired && x->half_closed)
+        return fail(x, FAULT_client_gone, FAULT_NONE);
+    if (!(in->facts & STREAM_FAILED) || x->cause == in->fault)
+        return x->step;
+    enum step next = fail(x, in->fault, FAULT_NONE);
+    return fault_row(in->fault)->blame == BLAME_CLIENT ? next : STEP_finish;
+}
+
+static void exchange_run(struct task *task)
+{
+    struct exchange *x = MAGIC_CAST(exchange, CONTAINER_OF(task, exchange, task), EXCHANGE_MAGIC);
+    enum step next = x->step == STEP_begin ? STEP_begin : interrupted(x);
+    while (next < STEP_COUNT) {
+        x->step = next;
+        check_scene = (struct check_scene){steps[next].name, x->record.request_id.at};
+        next = steps[next].run(x);
+    }
+    check_scene = (struct check_scene){NULL, NULL};
+}
+
+void exchange_begin(void *home_pointer, struct stream *inbound)
+{
+    struct exchange_home *home = home_pointer;
+    struct exchange *x = arena_zalloc(inbound->arena, sizeof *x);
+    x->magic = EXCHANGE_MAGIC;
+    x->step = STEP_begin;
+    x->home = home;
+    x->pin = home->pin;
+    x->pin->refs++;
+    x->arena = inbound->arena;
+    x->in = inbound;
+    list_append(&home->exchanges, &x->node);
+    task_init(&x->task, &home->loop->tasks, exchange_run, false);
+    inbound->owner = &x->task;
+    task_wake(&x->task);
+}

@@ -1,0 +1,158 @@
+/*
+ * The exchange as the files of this folder see it. Only exchange.c decides what comes next; the others answer
+ * questions about an exchange or do one thing to it.
+ */
+#ifndef PORTICO_EXCHANGE_INTERNAL_H
+#define PORTICO_EXCHANGE_INTERNAL_H
+
+#include "exchange/exchange.h"
+#include "http/target.h"
+#include "observe/record.h"
+#include "upstream/pool.h"
+
+/* The steps of tables/steps.def, and what a step may return besides: WAIT for facts or the deadline, DONE: it
+ * is gone. */
+enum step {
+#define STEP(name, doc) STEP_##name,
+#include "tables/steps.def"
+#undef STEP
+    STEP_COUNT,
+    STEP_WAIT,
+    STEP_DONE
+};
+
+/* What is answered here instead of by an upstream, when it is no fault. */
+struct answer {
+    unsigned status; /* 0: none */
+    struct slice type, text, location;
+};
+
+/* A response made here, ready to be sent. */
+struct reply {
+    struct message head;
+    struct body body;
+};
+
+/* One request with its response. Lives in the inbound stream's arena. */
+struct exchange {
+    uint32_t magic;
+    enum step step;
+    struct exchange_home *home;
+    struct pin *pin;
+    struct list_node node; /* home->exchanges */
+    struct task task;
+    struct arena *arena;
+
+    struct stream *in;         /* the client's */
+    struct outbound *outbound; /* the endpoint's, from connect on; NULL again once given back */
+    struct stream *out;        /* outbound->stream, or NULL */
+
+    bool trusted; /* the connection comes from a trusted proxy */
+    struct target target;
+    struct authority authority;
+    const struct config_site *site;
+    const struct config_route *route;
+    struct cluster *cluster;
+    struct endpoint *endpoint; /* chosen for the coming attempt; valid between pick and connect */
+    bool fresh;                /* the next attempt must not take a warm connection: one just died */
+    bool uploaded;             /* the whole request has been handed to the outbound stream */
+    bool downloaded;           /* the whole response has been handed to the inbound stream */
+    bool half_closed;          /* the client has closed its sending side behind its request */
+    bool responding;           /* a final response head has been sent to the client */
+    unsigned interims;
+    struct answer answer;
+    struct reply reply;
+    enum fault cause, detail; /* why it did not end well */
+
+    struct timer timer;                 /* see deadline.c */
+    uint64_t limit_us;                  /* how long the step may see no progress */
+    uint64_t progress_us;               /* when something last moved */
+    uint64_t rate_since_us, rate_bytes; /* the upload's window for the minimum body rate */
+    bool expired, starved;              /* the timer's verdict: no progress, or the client sends too slowly */
+
+    uint64_t begun_us;
+    struct record record;
+};
+
+/* Connections an exchange may try, and interim responses it passes on (A18). */
+enum { EXCHANGE_MAGIC = 0x58434847, EXCHANGE_ATTEMPTS_MAX = 3, EXCHANGE_INTERIMS_MAX = 8 };
+
+/* --- deadline.c: how long a step may wait --- */
+
+/* Starts watching; called once. */
+void deadline_start(struct exchange *x);
+
+/* From now on, and until it is called again, `limit_us` without progress wakes the exchange with `expired`.
+ */
+void deadline_set(struct exchange *x, uint64_t limit_us);
+
+/* The same, but the time without progress goes on if the limit is the one already in force. */
+void deadline_limit(struct exchange *x, uint64_t limit_us);
+
+/* Something has moved. */
+void deadline_progress(struct exchange *x);
+
+/* Whether it is the client's turn: the response is awaited, and content of the request has yet to come. */
+bool deadline_awaits_client(const struct exchange *x);
+
+/* Stops watching. */
+void deadline_stop(struct exchange *x);
+
+/* --- request.c: from the client's request to the upstream's --- */
+
+/* Splits target and Host; in->rx_head is untouched. */
+MUST_USE enum fault request_read_target(struct exchange *x);
+
+/* Finds site and route; every spelling of the path must agree. */
+MUST_USE enum fault request_route(struct exchange *x);
+
+/* Turns in->rx_head into the request the upstream gets: hop-by-hop fields out, the gateway's own in. A body
+ * that announces itself as larger than the route allows is refused, and so is an upgrade that the upstream's
+ * protocol does not have. */
+MUST_USE enum fault request_prepare(struct exchange *x);
+
+/* --- retry.c: may this attempt be repeated --- */
+
+/* Whether another attempt is allowed after `fault` ended this one; says whether it must not use a warm
+ * connection. */
+bool retry_may(const struct exchange *x, enum fault fault);
+
+/* --- relay.c: bytes between the two streams --- */
+
+/* Moves request content towards the endpoint. Fault: body_too_large. */
+MUST_USE enum fault relay_up(struct exchange *x);
+
+/* Moves response content towards the client; gives the outbound connection back as soon as nothing more comes
+ * from it. */
+void relay_down(struct exchange *x);
+
+/* --- response.c: from the upstream's response to the client's --- */
+
+/* Turns out->rx_head into what the client gets. Fault: upstream_malformed's detail. */
+MUST_USE enum fault response_prepare(struct exchange *x);
+
+/* --- redirect.c: listeners that send everything to https --- */
+
+/* Fills x->answer, or leaves it empty when the request is to be served all the same. */
+MUST_USE enum fault redirect_answer(struct exchange *x);
+
+/* --- reply.c: responses made here --- */
+
+/* Fills x->reply from x->answer, or for the fault in x->cause. */
+void reply_build(struct exchange *x);
+
+/* The Date of this second; copied into the exchange's arena. */
+struct slice response_date(struct exchange *x);
+
+/* --- record.c: what is written about an exchange --- */
+
+/* Fills the record's request members as far as they are known. */
+void record_request(struct exchange *x);
+
+/* Completes the record, writes it, counts. */
+void record_end(struct exchange *x);
+
+/* Microseconds since the exchange began; at least 1. */
+uint64_t record_elapsed_us(const struct exchange *x);
+
+#endif

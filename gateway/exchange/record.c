@@ -1,0 +1,66 @@
+/*
+ * What is remembered of an exchange while it lasts, and told at its end: exactly one access record and one
+ * named cause.
+ */
+#include "exchange/internal.h"
+#include "policy/trust.h"
+
+enum { STATUS_CLIENT_GONE = 499 };
+
+uint64_t record_elapsed_us(const struct exchange *x)
+{
+    uint64_t elapsed_us = clock_now_us(&x->home->loop->clock) - x->begun_us;
+    return elapsed_us ? elapsed_us : 1;
+}
+
+static struct slice value_of(const struct fields *fields, enum field_id id)
+{
+    const struct field *field = fields_find(fields, id);
+    return field ? field_value(field) : slice_make(NULL, 0);
+}
+
+/* An id that a trusted proxy gave goes on; every other request gets a new one. */
+static struct slice choose_id(struct exchange *x)
+{
+    struct slice given = value_of(&x->in->rx_head.fields, FIELD_x_request_id);
+    if (x->trusted && given.len > 0 && given.len <= 2 * REQUEST_ID_LEN)
+        return slice_make(arena_copy(x->arena, given), given.len);
+    char *id = arena_alloc(x->arena, REQUEST_ID_LEN + 1);
+    random_hex(&x->home->random, id, REQUEST_ID_LEN);
+    id[REQUEST_ID_LEN] = '\0';
+    return slice_make(id, REQUEST_ID_LEN);
+}
+
+void record_request(struct exchange *x)
+{
+    const struct message *request = &x->in->rx_head;
+    const struct stream_client *client = x->in->client;
+    struct record *record = &x->record;
+    struct trust trust = trust_client(x->pin->config, &client->address, client->text, &request->fields);
+    x->trusted = trust.trusted;
+    x->begun_us = clock_now_us(&x->home->loop->clock);
+    record->begun_wall_us = clock_now_wall_us(&x->home->loop->clock);
+    record->request_id = choose_id(x);
+    record->client = trust.client;
+    record->method = request->method_text;
+    record->target = request->target;
+    record->host = request->authority;
+    record->referer = value_of(&request->fields, FIELD_referer);
+    record->user_agent = value_of(&request->fields, FIELD_user_agent);
+    record->version_minor = request->version == 20 ? 20 : request->version_minor;
+}
+
+void record_end(struct exchange *x)
+{
+    struct record *record = &x->record;
+    record->cause = x->cause;
+    record->detail = x->detail;
+    record->bytes_in = x->in->rx_bytes;
+    record->bytes_out = x->in->tx_bytes;
+    record->total_us = record_elapsed_us(x);
+    if (record->status == 0)
+        record->status = STATUS_CLIENT_GONE;
+    counters_status(x->home->loop->counters, record->status);
+    counters_cause(x->home->loop->counters, x->cause);
+    access_log_write(x->home->lane, record);
+}

@@ -1,0 +1,45 @@
+/*
+ * Bodies between the two streams of an exchange, each way bounded by the body's marks: what the taking side
+ * has no room for stays queued, and what is queued stops the giving side's reading.
+ */
+#include "exchange/internal.h"
+
+/* Moves what fits; true when something moved. */
+static bool pump(struct stream *from, struct stream *to)
+{
+    uint32_t before = from->rx.queued;
+    to->ops->tx_body(to, &from->rx, &from->rx_trailers);
+    bool moved = from->rx.queued < before;
+    if ((moved || !from->rx.ended) && from->rx.queued < BODY_LOW_MARK)
+        from->ops->rx_resume(from);
+    return moved;
+}
+
+enum fault relay_up(struct exchange *x)
+{
+    struct stream *in = x->in;
+    if (x->uploaded || x->out == NULL)
+        return FAULT_NONE;
+    if (!x->record.tunneled && x->route->max_body && in->rx.total > x->route->max_body)
+        return FAULT_body_too_large;
+    if (pump(in, x->out))
+        deadline_progress(x);
+    x->uploaded = body_is_done(&in->rx);
+    if (x->uploaded)
+        x->record.upload_us = record_elapsed_us(x);
+    return FAULT_NONE;
+}
+
+void relay_down(struct exchange *x)
+{
+    if (x->downloaded)
+        return;
+    if (pump(x->out, x->in) || (x->in->facts & STREAM_ROOM))
+        deadline_progress(x);
+    x->in->facts &= ~(unsigned)STREAM_ROOM;
+    x->downloaded = body_is_done(&x->out->rx);
+    if (x->downloaded && !x->record.tunneled) {
+        pool_give(&x->outbound, FAULT_NONE);
+        x->out = NULL;
+    }
+}

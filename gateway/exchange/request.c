@@ -1,0 +1,148 @@
+/*
+ * From the client's request to the one the upstream gets: which route it belongs to, which fields must not
+ * travel, which the gateway adds. The request-target stays as received; only routing sees the other spellings
+ * of its path.
+ */
+#include "exchange/internal.h"
+#include "http/hop_by_hop.h"
+#include "policy/trust.h"
+
+enum fault request_read_target(struct exchange *x)
+{
+    struct message *request = &x->in->rx_head;
+    if (request->method == METHOD_TRACE)
+        return FAULT_method_refused;
+    enum fault fault = target_parse(request->target, request->method, x->arena, &x->target);
+    if (fault)
+        return fault;
+    struct slice authority = request->authority;
+    if (authority.len > 0 && !authority_parse(authority, x->arena, &x->authority))
+        return FAULT_bad_host;
+    x->record.host = x->authority.host;
+    return FAULT_NONE;
+}
+
+/* An upstream may read the path in another way than we do: every spelling must give the route that the
+ * canonical one gave. */
+static enum fault check_spelling(struct exchange *x, struct slice path)
+{
+    const struct config_route *route = NULL;
+    enum fault fault = router_find_route(x->pin->router, x->site, path, x->home->scratch, &route);
+    return !fault && route == x->route ? FAULT_NONE : FAULT_ambiguous_path;
+}
+
+/* A site that asks for client certificates is reached only through a handshake that asked for them (A26). */
+static bool is_verified(const struct exchange *x)
+{
+    const struct config_client_certificates *wanted = &x->site->client_certificates;
+    const struct stream_client *client = x->in->client;
+    if (wanted->ca.text.len == 0)
+        return true;
+    bool shown = client->certificate_subject.len > 0 || wanted->verify == CONFIG_VERIFY_OPTIONAL;
+    return client->secure && shown && router_find_site(x->pin->router, client->server_name) == x->site;
+}
+
+enum fault request_route(struct exchange *x)
+{
+    x->site = router_find_site(x->pin->router, x->authority.host);
+    if (x->site == NULL)
+        return FAULT_misdirected;
+    x->record.site = x->site->hosts[0].name;
+    if (!is_verified(x))
+        return FAULT_misdirected_certificate;
+    enum fault fault =
+        router_find_route(x->pin->router, x->site, x->target.path, x->home->scratch, &x->route);
+    if (!fault && x->target.ambiguous)
+        fault = check_spelling(x, x->target.raw_path);
+    if (!fault && x->target.ambiguous)
+        fault = check_spelling(x, x->target.loose_path);
+    if (fault)
+        return fault;
+    x->record.route = x->route->pattern;
+    x->record.upstream = x->route->upstream->name;
+    x->cluster = x->pin->clusters[x->route->upstream->index];
+    return FAULT_NONE;
+}
+
+/* RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host; HTTP/1.0 clients may have
+ * sent none. */
+static void set_host(struct exchange *x)
+{
+    struct message *request = &x->in->rx_head;
+    bool absolute = x->target.form == TARGET_ABSOLUTE;
+    if (!absolute && fields_find(&request->fields, FIELD_host))
+        return;
+    fields_remove(&request->fields, FIELD_host);
+    struct slice upstream = x->route->upstream->servers[0].text;
+    fields_add_id(&request->fields, x->arena, FIELD_host, absolute ? request->authority : upstream);
+}
+
+static void replace(struct exchange *x, enum field_id id, struct slice value)
+{
+    fields_remove(&x->in->rx_head.fields, id);
+    fields_add_id(&x->in->rx_head.fields, x->arena, id, value);
+}
+
+/* Who asked, how and for what: the client's own words count only when it is a trusted proxy. */
+static void set_forwarded(struct exchange *x)
+{
+    struct fields *fields = &x->in->rx_head.fields;
+    const struct stream_client *client = x->in->client;
+    bool trusted = x->trusted;
+    replace(x, FIELD_x_forwarded_for, trusted ? trust_chain(fields, x->arena, client->text) : client->text);
+    replace(x, FIELD_x_real_ip, x->record.client);
+    if (!trusted || !fields_find(fields, FIELD_x_forwarded_proto))
+        replace(x, FIELD_x_forwarded_proto, client->secure ? SLICE("https") : SLICE("http"));
+    if (!trusted || !fields_find(fields, FIELD_x_forwarded_host))
+        replace(x, FIELD_x_forwarded_host, x->in->rx_head.authority);
+    if (!trusted) {
+        fields_remove(fields, FIELD_x_forwarded_port);
+        fields_remove(fields, FIELD_forwarded);
+    }
+    replace(x, FIELD_x_request_id, x->record.request_id);
+}
+
+/* Who the client has proved to be; its own words about that never pass. */
+static void set_certificate(struct exchange *x)
+{
+    struct fields *fields = &x->in->rx_head.fields;
+    struct slice subject = x->in->client->certificate_subject;
+    fields_remove(fields, FIELD_x_client_cert_subject);
+    fields_remove(fields, FIELD_x_client_cert_verify);
+    if (x->site->client_certificates.ca.text.len == 0)
+        return;
+    fields_add_id(fields, x->arena, FIELD_x_client_cert_verify,
+                  subject.len > 0 ? SLICE("SUCCESS") : SLICE("NONE"));
+    if (subject.len > 0)
+        fields_add_id(fields, x->arena, FIELD_x_client_cert_subject, subject);
+}
+
+/* A31: applications that fold '-', '_' and '.' together must not read X_Forwarded_For as ours. */
+static void drop_aliases(struct fields *fields)
+{
+    for (unsigned i = 0; i < fields->count; i++) {
+        struct field *field = &fields->at[i];
+        if (field->id != FIELD_other)
+            continue;
+        if (memchr(field->name, '_', field->name_len) || memchr(field->name, '.', field->name_len))
+            field->marks |= FIELD_GONE;
+    }
+}
+
+enum fault request_prepare(struct exchange *x)
+{
+    struct message *request = &x->in->rx_head;
+    if (x->route->max_body && request->framing.has_length && request->framing.length > x->route->max_body)
+        return FAULT_body_too_large;
+    if (request->wants_upgrade && x->route->upstream->protocol != CONFIG_PROTOCOL_H1)
+        return FAULT_upgrade_unsupported;
+    enum fault fault = hop_by_hop_strip(&request->fields);
+    if (fault)
+        return fault;
+    drop_aliases(&request->fields);
+    request->target = x->target.raw;
+    set_host(x);
+    set_forwarded(x);
+    set_certificate(x);
+    return FAULT_NONE;
+}

@@ -1,0 +1,99 @@
+/*
+ * The fields of a message (RFC 9110 section 5): an array in the order of arrival. Names and values are slices
+ * into the block or arena that the message lives in. A field is removed by a mark, never by moving the
+ * others, so iterate with the index and skip FIELD_GONE. Names that Portico knows carry an id; compare ids,
+ * not text.
+ */
+#ifndef PORTICO_HTTP_FIELDS_H
+#define PORTICO_HTTP_FIELDS_H
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+#include <stdint.h>
+
+/* Field names by id; FIELD_other is every name not in tables/field_names.def. */
+enum field_id {
+    FIELD_other = 0,
+#define FIELD(id, name, flags) FIELD_##id,
+#include "tables/field_names.def"
+#undef FIELD
+    FIELD_ID_COUNT
+};
+
+/* What a known name implies; see tables/field_names.def. */
+enum field_trait {
+    TRAIT_HOP = 1,
+    TRAIT_FRAMING = 2,
+    TRAIT_OWNED = 4,
+    TRAIT_SINGLETON = 8,
+    TRAIT_SECRET = 16,
+    TRAIT_NO_TRAILER = 32
+};
+
+/* Marks on one field of one message. */
+enum field_mark { FIELD_GONE = 1 };
+
+/* One field line. */
+struct field {
+    const char *name;
+    const char *value;
+    uint32_t value_len;
+    uint16_t name_len;
+    uint8_t id;    /* enum field_id */
+    uint8_t marks; /* enum field_mark */
+};
+
+/* A message's field lines. */
+struct fields {
+    struct field *at;
+    uint16_t count;
+    uint16_t capacity;
+};
+
+/* The id of a name, ignoring case; FIELD_other when it is not in the table. Cost does not grow with the
+ * table. */
+enum field_id field_id_of(struct slice name);
+
+/* The lower-case name of an id (not FIELD_other). */
+struct slice field_id_name(enum field_id id);
+
+/* Traits of an id, enum field_trait; 0 for FIELD_other. */
+unsigned field_traits(enum field_id id);
+
+/* Appends a field; name and value must outlive the fields. The array grows inside the arena. The id is looked
+ * up. */
+void fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value);
+
+/* Appends a field with a known id, its name taken from the table. */
+void fields_add_id(struct fields *fields, struct arena *arena, enum field_id id, struct slice value);
+
+/* Marks every field with this id as gone. */
+void fields_remove(struct fields *fields, enum field_id id);
+
+/* Marks every field with this name (any case) as gone. */
+void fields_remove_name(struct fields *fields, struct slice name);
+
+/* The first present field with this id, or NULL. */
+const struct field *fields_find(const struct fields *fields, enum field_id id);
+
+/* The number of present fields with this id. */
+unsigned fields_count(const struct fields *fields, enum field_id id);
+
+/* Whether the comma-separated lists of all fields with this id hold the token, ignoring case (RFC 9110
+ * section 5.6.1). */
+bool fields_list_has(const struct fields *fields, enum field_id id, struct slice token);
+
+/* The field's name as a slice. */
+static inline struct slice field_name(const struct field *field)
+{
+    return (struct slice){field->name, field->name_len};
+}
+
+/* The field's value as a slice. */
+static inline struct slice field_value(const struct field *field)
+{
+    return (struct slice){field->value, field->value_len};
+}
+
+#endif

@@ -1,0 +1,367 @@
+/*
+ * Where a message ends and whether its connection goes on, for http/framing.h. Called by the HTTP/1 parser
+ * for every head, so the fields are walked once and only what was found is looked at. All that two recipients
+ * could frame in two ways is refused here, not repaired. Never sees a byte that is not part of a parsed
+ * field.
+ */
+#include "http/framing.h"
+
+#include "http/bytes.h"
+#include "http/hop_by_hop.h"
+
+/* The fields that say something about framing; SLOT_NONE collects all others. */
+enum slot {
+    SLOT_NONE = 0,
+    SLOT_HOST,
+    SLOT_CONNECTION,
+    SLOT_CONTENT_LENGTH,
+    SLOT_TRANSFER_ENCODING,
+    SLOT_EXPECT,
+    SLOT_UPGRADE,
+    SLOT_WEBSOCKET_KEY,
+    SLOT_WEBSOCKET_VERSION,
+    SLOT_COUNT
+};
+
+static const uint8_t slot_of[FIELD_ID_COUNT] = {
+    [FIELD_host] = SLOT_HOST,
+    [FIELD_connection] = SLOT_CONNECTION,
+    [FIELD_content_length] = SLOT_CONTENT_LENGTH,
+    [FIELD_transfer_encoding] = SLOT_TRANSFER_ENCODING,
+    [FIELD_expect] = SLOT_EXPECT,
+    [FIELD_upgrade] = SLOT_UPGRADE,
+    [FIELD_sec_websocket_key] = SLOT_WEBSOCKET_KEY,
+    [FIELD_sec_websocket_version] = SLOT_WEBSOCKET_VERSION,
+};
+
+/* How often each of them was found, and where last. */
+struct survey {
+    struct {
+        const struct field *last;
+        unsigned count;
+    } of[SLOT_COUNT];
+};
+
+static void take_survey(const struct fields *fields, struct survey *survey)
+{
+    *survey = (struct survey){0};
+    for (unsigned i = 0; i < fields->count; i++) {
+        const struct field *field = &fields->at[i];
+        unsigned slot = field->marks & FIELD_GONE ? SLOT_NONE : slot_of[field->id];
+        survey->of[slot].last = field;
+        survey->of[slot].count++;
+    }
+}
+
+static unsigned count_of(const struct survey *survey, enum slot slot)
+{
+    return survey->of[slot].count;
+}
+
+/* The value of a field that was found. */
+static struct slice value_of(const struct survey *survey, enum slot slot)
+{
+    return field_value(survey->of[slot].last);
+}
+
+static bool parse_digits(struct slice digits, uint64_t *number_out)
+{
+    uint64_t number = 0;
+    if (digits.len == 0)
+        return false;
+    for (size_t i = 0; i < digits.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)digits.at[i] - '0';
+        if (digit > 9 || number > ((uint64_t)INT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *number_out = number;
+    return true;
+}
+
+/* Repeats must be the same bytes: "5, 05" is one number only to some (A3, RFC 9110 section 8.6). */
+bool content_length_parse(struct slice value, uint64_t *length_out)
+{
+    struct slice first, element;
+    if (!slice_next_element(&value, &first))
+        return false;
+    while (slice_next_element(&value, &element))
+        if (!slice_equal(first, element))
+            return false;
+    return parse_digits(first, length_out);
+}
+
+/* Every Content-Length field must be the same list of the same number. */
+static enum fault read_content_length(const struct fields *fields, const struct survey *survey,
+                                      struct framing *framing)
+{
+    struct slice value = value_of(survey, SLOT_CONTENT_LENGTH);
+    if (!content_length_parse(value, &framing->length))
+        return FAULT_bad_content_length;
+    for (unsigned i = 0; count_of(survey, SLOT_CONTENT_LENGTH) > 1 && i < fields->count; i++) {
+        const struct field *field = &fields->at[i];
+        bool same = slot_of[field->id] != SLOT_CONTENT_LENGTH || field->marks & FIELD_GONE ||
+                    slice_equal(field_value(field), value);
+        if (!same)
+            return FAULT_bad_content_length;
+    }
+    framing->has_length = true;
+    framing->kind = framing->length > 0 ? FRAMING_LENGTH : FRAMING_NONE;
+    return FAULT_NONE;
+}
+
+/* A well-formed list of codings that we do not have is 501 (RFC 9112 section 6.1). Malformed is: what is not
+ * a token, and chunked anywhere but once and last (A2). */
+static enum fault judge_codings(struct slice list, bool *chunked_seen)
+{
+    struct slice coding;
+    while (slice_next_element(&list, &coding)) {
+        if (!bytes_are_token(coding) || *chunked_seen)
+            return FAULT_bad_transfer_encoding;
+        *chunked_seen = slice_equal_nocase(coding, SLICE("chunked"));
+    }
+    return FAULT_NONE;
+}
+
+static enum fault refuse_codings(const struct fields *fields)
+{
+    bool chunked_seen = false;
+    enum fault fault = FAULT_NONE;
+    for (unsigned i = 0; i < fields->count && !fault; i++) {
+        const struct field *field = &fields->at[i];
+        if (field->id == FIELD_transfer_encoding && !(field->marks & FIELD_GONE))
+            fault = judge_codings(field_value(field), &chunked_seen);
+    }
+    return fault ? fault : FAULT_unknown_transfer_coding;
+}
+
+static enum fault read_transfer_encoding(const struct message *message, const struct survey *survey,
+                                         struct framing *framing)
+{
+    /* RFC 9112 section 6.1: a sender of HTTP/1.0 does not know what it says (A4). */
+    if (message->version_minor == 0)
+        return FAULT_bad_transfer_encoding;
+    bool chunked = count_of(survey, SLOT_TRANSFER_ENCODING) == 1 &&
+                   slice_equal_nocase(value_of(survey, SLOT_TRANSFER_ENCODING), SLICE("chunked"));
+    if (!chunked)
+        return refuse_codings(&message->fields);
+    framing->kind = FRAMING_STREAM;
+    return FAULT_NONE;
+}
+
+/* What the fields alone say of the content. RFC 9112 section 6.3 lets Transfer-Encoding win over
+ * Content-Length; whoever sends both is answered with a refusal instead (A1). FRAMING_NONE without a length
+ * when there is neither. */
+static enum fault read_framing(const struct message *message, const struct survey *survey,
+                               struct framing *framing)
+{
+    bool has_length = count_of(survey, SLOT_CONTENT_LENGTH) > 0;
+    bool has_coding = count_of(survey, SLOT_TRANSFER_ENCODING) > 0;
+    if (has_length && has_coding)
+        return FAULT_framing_conflict;
+    if (has_length)
+        return read_content_length(&message->fields, survey, framing);
+    return has_coding ? read_transfer_encoding(message, survey, framing) : FAULT_NONE;
+}
+
+static enum fault read_connection(struct message *message, const struct survey *survey,
+                                  struct connection_options *options)
+{
+    enum fault fault = FAULT_NONE;
+    if (count_of(survey, SLOT_CONNECTION) > 0)
+        fault = connection_options_read(&message->fields, options);
+    /* RFC 9112 section 9.3 */
+    message->keep_alive = !options->close && (message->version_minor > 0 || options->keep_alive);
+    return fault;
+}
+
+/* ":port": one to five digits without a leading zero, as authority_parse() takes it. */
+static bool is_port(struct slice text)
+{
+    uint64_t port;
+    return text.len >= 2 && text.len <= 6 && text.at[0] == ':' && text.at[1] != '0' &&
+           parse_digits(slice_after(text, 1), &port) && port <= UINT16_MAX;
+}
+
+static bool is_ipv6_byte(char c)
+{
+    char lower = ascii_lower(c);
+    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'f') || c == ':' || c == '.';
+}
+
+static const char *skip_host(struct slice text)
+{
+    const char *at = text.at, *end = text.at + text.len;
+    if (text.len == 0 || *at != '[')
+        return bytes_skip(at, end, BYTE_HOST);
+    do
+        at++;
+    while (at < end && is_ipv6_byte(*at));
+    return at < end && *at == ']' ? at + 1 : text.at;
+}
+
+/* The bytes of host[:port] are those that authority_parse() can take; the labels and the address are its
+ * business (A30). */
+static bool looks_like_authority(struct slice text)
+{
+    size_t host_len = (size_t)(skip_host(text) - text.at);
+    return host_len > 0 && (host_len == text.len || is_port(slice_after(text, host_len)));
+}
+
+/* The authority of an absolute-form target: between "://" and the path or query. False when the target has
+ * another form. */
+static bool cut_authority(struct slice target, struct slice *authority_out)
+{
+    if (target.len == 0 || target.at[0] == '/')
+        return false;
+    const char *mark = memmem(target.at, target.len, "://", 3);
+    if (mark == NULL)
+        return false;
+    const char *at = mark + 3, *end = at;
+    while (end < target.at + target.len && *end != '/' && *end != '?')
+        end++;
+    *authority_out = slice_make(at, (size_t)(end - at));
+    return true;
+}
+
+/* RFC 9112 sections 3.2 and 3.2.2: exactly one valid Host, even if the absolute-form overrules it. HTTP/1.0
+ * may lack it. */
+static enum fault read_authority(struct message *request, const struct survey *survey)
+{
+    unsigned hosts = count_of(survey, SLOT_HOST);
+    if (hosts > 1 || (hosts == 0 && request->version_minor > 0))
+        return FAULT_bad_host;
+    if (hosts == 1 && !looks_like_authority(value_of(survey, SLOT_HOST)))
+        return FAULT_bad_host;
+    struct slice authority = hosts == 1 ? value_of(survey, SLOT_HOST) : (struct slice){NULL, 0};
+    if (cut_authority(request->target, &authority) && !looks_like_authority(authority))
+        return FAULT_bad_target;
+    request->authority = authority;
+    return FAULT_NONE;
+}
+
+/* RFC 9110 section 10.1.1: ignored in HTTP/1.0, and then it must not go on, since what is sent on is
+ * HTTP/1.1. Lists and parameters are refused with every other expectation (A6). */
+static enum fault read_expect(struct message *request, const struct survey *survey)
+{
+    if (count_of(survey, SLOT_EXPECT) == 0)
+        return FAULT_NONE;
+    if (request->version_minor == 0) {
+        fields_remove(&request->fields, FIELD_expect);
+        return FAULT_NONE;
+    }
+    bool exact = count_of(survey, SLOT_EXPECT) == 1 &&
+                 slice_equal_nocase(value_of(survey, SLOT_EXPECT), SLICE("100-continue"));
+    request->expects_continue = exact;
+    return exact ? FAULT_NONE : FAULT_expectation_failed;
+}
+
+/* RFC 6455 section 4.1: 16 bytes in base64. */
+static bool is_websocket_key(struct slice key)
+{
+    return key.len == 24 && bytes_all(slice_make(key.at, 22), BYTE_BASE64) && key.at[22] == '=' &&
+           key.at[23] == '=';
+}
+
+/* Whether Connection would take the field away before it reaches the upstream. */
+static bool is_nominated(const struct message *request, enum field_id id)
+{
+    return fields_list_has(&request->fields, FIELD_connection, field_id_name(id));
+}
+
+static bool has_websocket_key(const struct message *request, const struct survey *survey)
+{
+    return count_of(survey, SLOT_WEBSOCKET_KEY) == 1 &&
+           is_websocket_key(value_of(survey, SLOT_WEBSOCKET_KEY)) &&
+           !is_nominated(request, FIELD_sec_websocket_key);
+}
+
+static bool has_websocket_version(const struct message *request, const struct survey *survey)
+{
+    return count_of(survey, SLOT_WEBSOCKET_VERSION) == 1 &&
+           slice_equal(value_of(survey, SLOT_WEBSOCKET_VERSION), SLICE("13")) &&
+           !is_nominated(request, FIELD_sec_websocket_version);
+}
+
+static bool is_websocket_handshake(const struct message *request, const struct survey *survey)
+{
+    return request->method == METHOD_GET && request->framing.kind == FRAMING_NONE &&
+           has_websocket_key(request, survey) && has_websocket_version(request, survey);
+}
+
+/* RFC 9110 section 7.8: other protocols (h2c, A17) are not taken up, and HTTP/1.0 cannot ask for any. A
+ * tunnel that is asked for in a malformed way is refused, since an upstream may grant what we did not
+ * understand. */
+static enum fault read_upgrade(struct message *request, const struct survey *survey, bool upgrade_option)
+{
+    if (count_of(survey, SLOT_UPGRADE) == 0 || request->version_minor == 0)
+        return FAULT_NONE;
+    if (!fields_list_has(&request->fields, FIELD_upgrade, SLICE("websocket")))
+        return FAULT_NONE;
+    request->wants_upgrade = upgrade_option && is_websocket_handshake(request, survey);
+    return request->wants_upgrade ? FAULT_NONE : FAULT_bad_upgrade;
+}
+
+enum fault framing_of_request(struct message *request)
+{
+    struct survey survey;
+    struct connection_options options = {false, false, false};
+    request->framing = (struct framing){.kind = FRAMING_NONE};
+    request->expects_continue = request->wants_upgrade = false;
+    take_survey(&request->fields, &survey);
+    enum fault fault = read_framing(request, &survey, &request->framing);
+    if (!fault)
+        fault = read_authority(request, &survey);
+    if (!fault)
+        fault = read_connection(request, &survey, &options);
+    if (!fault)
+        fault = read_expect(request, &survey);
+    if (!fault)
+        fault = read_upgrade(request, &survey, options.upgrade);
+    return fault;
+}
+
+/* RFC 9110 section 15.2.2: only the answer to a WebSocket upgrade may switch protocols here, and it has no
+ * content (A17). */
+static enum fault read_switch(struct message *response, bool upgrade_option)
+{
+    response->wants_upgrade = upgrade_option && response->version_minor > 0 &&
+                              response->framing.kind == FRAMING_NONE &&
+                              fields_list_has(&response->fields, FIELD_upgrade, SLICE("websocket"));
+    response->framing = (struct framing){.kind = FRAMING_TUNNEL};
+    return response->wants_upgrade ? FAULT_NONE : FAULT_bad_upgrade;
+}
+
+/* RFC 9112 section 6.3, rules 1 and 8: what the request and the status make of the fields' framing. An
+ * interim or 204 response that announces content nevertheless (a "Content-Length: 0" is common and harmless)
+ * is the last of its connection: a sender that believes in that content will send it. */
+static void apply_status(struct message *response, enum method request_method)
+{
+    struct framing *framing = &response->framing;
+    bool announces = framing->kind != FRAMING_NONE;
+    bool bodiless = response->status < 200 || response->status == 204;
+    if (bodiless || response->status == 304 || request_method == METHOD_HEAD)
+        framing->kind = FRAMING_NONE;
+    else if (!announces && !framing->has_length)
+        framing->kind = FRAMING_UNTIL_CLOSE;
+    if (framing->kind == FRAMING_UNTIL_CLOSE || (bodiless && announces))
+        response->keep_alive = false;
+}
+
+enum fault framing_of_response(struct message *response, enum method request_method)
+{
+    struct survey survey;
+    struct connection_options options = {false, false, false};
+    response->framing = (struct framing){.kind = FRAMING_NONE};
+    response->expects_continue = response->wants_upgrade = false;
+    take_survey(&response->fields, &survey);
+    enum fault fault = read_framing(response, &survey, &response->framing);
+    if (!fault)
+        fault = read_connection(response, &survey, &options);
+    if (fault)
+        return fault;
+    if (response->status == 101)
+        return read_switch(response, options.upgrade);
+    apply_status(response, request_method);
+    return FAULT_NONE;
+}

@@ -1,0 +1,486 @@
+/*
+ * The socket behind net/conn.h. One read event stays registered for the conn's life; the write event exists
+ * only after a write could not be completed. Called by the sessions of codec/; calls nobody but its owner's
+ * on_facts.
+ */
+#include "net/internal.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+void conn_tell(struct conn *conn, unsigned facts)
+{
+    conn->owner.on_facts(conn->owner.owner, facts);
+}
+
+void conn_fail(struct conn *conn, int error)
+{
+    conn->error = error ? error : EPIPE;
+    event_del(&conn->read_event);
+    if (conn->write_event)
+        event_del(conn->write_event);
+    task_cancel(&conn->flush_task);
+    if (conn->secret)
+        task_cancel(&conn->secret->read_task);
+    conn_tell(conn, CONN_FAILED);
+}
+
+/* --- reading --- */
+
+struct slice conn_unread(const struct conn *conn)
+{
+    if (conn->rx == NULL)
+        return slice_make(NULL, 0);
+    return slice_make(conn->rx->data + conn->rx_at, conn->rx->used - conn->rx_at);
+}
+
+struct block *conn_rx_block(const struct conn *conn, uint32_t *offset_out)
+{
+    *offset_out = conn->rx_at;
+    return conn->rx;
+}
+
+void conn_consume(struct conn *conn, size_t len)
+{
+    CHECK(len == 0 || (conn->rx && len <= conn->rx->used - conn->rx_at));
+    conn->rx_at += (uint32_t)len;
+}
+
+void conn_rest(struct conn *conn)
+{
+    if (conn->rx && conn->rx_at == conn->rx->used) {
+        block_unref(&conn->rx);
+        conn->rx_at = 0;
+    }
+}
+
+bool conn_at_eof(const struct conn *conn)
+{
+    return conn->eof;
+}
+
+/* Makes room behind the unread bytes: in the same block while it has some, else in a new one that they are
+ * moved to. */
+void conn_make_room(struct conn *conn)
+{
+    struct block *old = conn->rx;
+    size_t unread = conn_unread(conn).len;
+    if (old && unread == 0 && old->refs == 1)
+        old->used = conn->rx_at = 0;
+    size_t wanted = conn->bulk ? BLOCK_SIZE_LARGE : BLOCK_SIZE;
+    if (old && old->capacity - old->used >= ROOM_MIN && old->capacity >= wanted)
+        return;
+    if (wanted < unread + ROOM_MIN)
+        wanted = unread + BLOCK_SIZE_LARGE / 4;
+    struct block *block = block_new(&conn->loop->blocks, wanted);
+    if (unread)
+        memcpy(block->data, old->data + conn->rx_at, unread);
+    block->used = (uint32_t)unread;
+    block_unref(&conn->rx);
+    conn->rx = block;
+    conn->rx_at = 0;
+}
+
+void conn_note_read(struct conn *conn, size_t got, bool filled)
+{
+    if (filled || (conn->bulk > 0 && got >= BULK_READ))
+        conn->bulk = BULK_CREDIT;
+    else if (conn->bulk > 0)
+        conn->bulk--;
+}
+
+void conn_end_rx(struct conn *conn)
+{
+    conn->eof = true;
+    event_del(&conn->read_event);
+    conn_tell(conn, CONN_EOF);
+}
+
+/* One read; facts are CONN_RX, CONN_EOF or none. The kernel is asked again only if it filled all the room
+ * there was. */
+static void read_once(struct conn *conn)
+{
+    conn_make_room(conn);
+    struct block *block = conn->rx;
+    size_t room = block->capacity - block->used;
+    ssize_t got = read(conn->fd, block->data + block->used, room);
+    if (got > 0) {
+        block->used += (uint32_t)got;
+        conn_note_read(conn, (size_t)got, (size_t)got == room);
+        conn_tell(conn, CONN_RX);
+    } else if (got == 0) {
+        conn_end_rx(conn);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        conn_fail(conn, errno);
+    } else {
+        conn_rest(conn);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct conn *conn = MAGIC_CAST(conn, arg, CONN_MAGIC);
+    if (__builtin_expect(conn->mode == MODE_PLAIN, 1))
+        read_once(conn);
+    else
+        conn_secret_readable(conn);
+}
+
+void conn_pause(struct conn *conn)
+{
+    if (conn->paused)
+        return;
+    conn->paused = true;
+    event_del(&conn->read_event);
+}
+
+void conn_resume(struct conn *conn)
+{
+    if (!conn->paused)
+        return;
+    conn->paused = false;
+    if (!conn->eof && !conn->error)
+        event_add(&conn->read_event, NULL);
+    if (conn->secret && !conn->eof && !conn->error)
+        conn_secret_resume(conn);
+}
+
+bool conn_is_paused(const struct conn *conn)
+{
+    return conn->paused;
+}
+
+/* --- writing --- */
+
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+
+static struct tx_queue *tx_open(struct conn *conn)
+{
+    if (conn->tx == NULL) {
+        conn->loop->tx_queues.size = sizeof *conn->tx;
+        conn->tx = freelist_take(&conn->loop->tx_queues);
+        conn->tx->first = conn->tx->count = 0;
+        conn->tx->bytes = 0;
+    }
+    return conn->tx;
+}
+
+static void tx_close(struct conn *conn)
+{
+    struct tx_queue *tx = conn->tx;
+    if (tx == NULL)
+        return;
+    for (uint32_t i = 0; i < tx->count; i++)
+        block_unref(&tx->spans[(tx->first + i) % CONN_TX_SPANS].block);
+    freelist_put(&conn->loop->tx_queues, tx);
+    conn->tx = NULL;
+}
+
+bool conn_tx_has_room(const struct conn *conn)
+{
+    return conn->tx == NULL || (conn->tx->bytes < CONN_TX_MARK && conn->tx->count + 4 <= CONN_TX_SPANS);
+}
+
+size_t conn_tx_queued(const struct conn *conn)
+{
+    return conn->tx ? conn->tx->bytes : 0;
+}
+
+uint64_t conn_tx_total(const struct conn *conn)
+{
+    return conn->tx_total;
+}
+
+void conn_tx_slice(struct conn *conn, struct block *block, uint32_t offset, uint32_t len)
+{
+    if (len == 0 || conn->error)
+        return;
+    struct tx_queue *tx = tx_open(conn);
+    struct span *last = tx->count ? &tx->spans[(tx->first + tx->count - 1) % CONN_TX_SPANS] : NULL;
+    if (last && last->block == block && last->offset + last->len == offset) {
+        last->len += len;
+    } else {
+        CHECK(tx->count < CONN_TX_SPANS);
+        tx->spans[(tx->first + tx->count++) % CONN_TX_SPANS] = (struct span){block_ref(block), offset, len};
+    }
+    tx->bytes += len;
+    if (!conn->writing && !conn->connecting)
+        task_wake(&conn->flush_task);
+}
+
+/* All conns of a thread compose in one block, so that a turn's heads lie together; when no head is on its way
+ * any more, it is filled from the start again. */
+char *conn_tx_reserve(struct conn *conn, size_t len)
+{
+    struct loop *loop = conn->loop;
+    if (loop->text && loop->text->refs == 1)
+        loop->text->used = 0;
+    if (loop->text && loop->text->capacity - loop->text->used < len)
+        block_unref(&loop->text);
+    if (loop->text == NULL)
+        loop->text = block_new(&loop->blocks, len);
+    return loop->text->data + loop->text->used;
+}
+
+void conn_tx_commit(struct conn *conn, size_t len)
+{
+    struct block *text = conn->loop->text;
+    CHECK(text != NULL && len <= text->capacity - text->used);
+    uint32_t offset = text->used;
+    text->used += (uint32_t)len;
+    conn_tx_slice(conn, text, offset, (uint32_t)len);
+}
+
+static int fill_iovec(const struct tx_queue *tx, struct iovec *iov)
+{
+    for (uint32_t i = 0; i < tx->count; i++) {
+        const struct span *span = &tx->spans[(tx->first + i) % CONN_TX_SPANS];
+        iov[i] = (struct iovec){span->block->data + span->offset, span->len};
+    }
+    return (int)tx->count;
+}
+
+void conn_tx_sent(struct tx_queue *tx, size_t sent)
+{
+    tx->bytes -= sent;
+    while (sent > 0) {
+        struct span *span = &tx->spans[tx->first];
+        uint32_t part = sent < span->len ? (uint32_t)sent : span->len;
+        span->offset += part;
+        span->len -= part;
+        sent -= part;
+        if (span->len == 0) {
+            block_unref(&span->block);
+            tx->first = (tx->first + 1) % CONN_TX_SPANS;
+            tx->count--;
+        }
+    }
+}
+
+void conn_wait_writable(struct conn *conn, bool wait)
+{
+    if (wait == conn->writing)
+        return;
+    conn->writing = wait;
+    if (!wait) {
+        event_del(conn->write_event);
+        return;
+    }
+    if (conn->write_event == NULL) {
+        conn->write_event = event_new(conn->loop->base, conn->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+        CHECK(conn->write_event != NULL);
+    }
+    event_add(conn->write_event, NULL);
+}
+
+/* A write failed, but the other side may have answered before it stopped listening (an early 413, say): what
+ * it sent is read before the conn fails. */
+static void fail_after_reading(struct conn *conn, int error)
+{
+    for (int reads = 0; reads < SALVAGE_READS && conn->fd >= 0 && !conn->eof && !conn->error; reads++)
+        read_once(conn);
+    if (conn->fd >= 0 && !conn->error)
+        conn_fail(conn, error);
+}
+
+/* Writes what is queued; false when the conn has failed (and the owner been told). */
+static bool write_queue(struct conn *conn)
+{
+    struct iovec iov[CONN_TX_SPANS];
+    struct tx_queue *tx = conn->tx;
+    int count = fill_iovec(tx, iov);
+    ssize_t sent =
+        count == 1 ? write(conn->fd, iov[0].iov_base, iov[0].iov_len) : writev(conn->fd, iov, count);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        fail_after_reading(conn, errno);
+        return false;
+    }
+    if (sent > 0) {
+        conn->tx_total += (uint64_t)sent;
+        conn_tx_sent(tx, (size_t)sent);
+    }
+    return true;
+}
+
+static void drained(struct conn *conn)
+{
+    tx_close(conn);
+    if (conn->shut_after_flush) {
+        conn->shut_after_flush = false;
+        if (conn->secret)
+            tls_end(conn->secret->tls);
+        shutdown(conn->fd, SHUT_WR);
+    }
+    if (conn->want_drained) {
+        conn->want_drained = false;
+        conn_tell(conn, CONN_DRAINED);
+    }
+}
+
+static void flush_secret(struct conn *conn)
+{
+    bool blocked = false;
+    if (conn->mode != MODE_TLS || !conn_secret_write(conn, &blocked))
+        return;
+    conn_wait_writable(conn, blocked);
+    if (conn->tx == NULL || conn->tx->count == 0)
+        drained(conn);
+}
+
+static void flush(struct conn *conn)
+{
+    if (conn->connecting || conn->error)
+        return;
+    if (__builtin_expect(conn->mode != MODE_PLAIN, 0)) {
+        flush_secret(conn);
+        return;
+    }
+    if (conn->tx && conn->tx->count > 0 && !write_queue(conn))
+        return;
+    bool left = conn->tx && conn->tx->count > 0;
+    conn_wait_writable(conn, left);
+    if (!left)
+        drained(conn);
+}
+
+static void run_flush(struct task *task)
+{
+    flush(CONTAINER_OF(task, conn, flush_task));
+}
+
+void conn_want_drained(struct conn *conn)
+{
+    conn->want_drained = true;
+    if (!conn->writing && !conn->connecting && !conn->error)
+        task_wake(&conn->flush_task);
+}
+
+void conn_shutdown_tx(struct conn *conn)
+{
+    conn->shut_after_flush = true;
+    if (!conn->writing && !conn->connecting && !conn->error)
+        task_wake(&conn->flush_task);
+}
+
+/* --- birth and death --- */
+
+static struct conn *conn_new(struct loop *loop, int fd, struct conn_owner owner)
+{
+    struct conn *conn = calloc(1, sizeof *conn);
+    CHECK(conn != NULL);
+    conn->magic = CONN_MAGIC;
+    conn->fd = fd;
+    conn->loop = loop;
+    conn->owner = owner;
+    task_init(&conn->flush_task, &loop->tasks, run_flush, true);
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    CHECK(event_assign(&conn->read_event, loop->base, fd, EV_READ | EV_PERSIST, on_readable, conn) == 0);
+    return conn;
+}
+
+static void bury_conn(struct grave *grave)
+{
+    struct conn *conn = CONTAINER_OF(grave, conn, grave);
+    if (conn->write_event)
+        event_free(conn->write_event);
+    conn->magic = 0;
+    free(conn);
+}
+
+void conn_close(struct conn **conn_at)
+{
+    struct conn *conn = *conn_at;
+    *conn_at = NULL;
+    if (conn == NULL)
+        return;
+    event_del(&conn->read_event);
+    if (conn->write_event)
+        event_del(conn->write_event);
+    task_cancel(&conn->flush_task);
+    tx_close(conn);
+    block_unref(&conn->rx);
+    conn_secret_free(conn, true);
+    close(conn->fd);
+    conn->fd = -1;
+    task_bury(&conn->loop->tasks, &conn->grave, bury_conn);
+}
+
+void conn_reset(struct conn **conn)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    conn_secret_free(*conn, false);
+    setsockopt((*conn)->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    conn_close(conn);
+}
+
+struct conn *conn_accept(struct loop *loop, int fd, struct conn_owner owner)
+{
+    struct conn *conn = conn_new(loop, fd, owner);
+    if (event_add(&conn->read_event, NULL) != 0)
+        conn_close(&conn);
+    return conn;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct conn *conn = MAGIC_CAST(conn, arg, CONN_MAGIC);
+    if (!conn->connecting) {
+        if (conn->mode == MODE_HANDSHAKE)
+            conn_secret_shake(conn);
+        else
+            flush(conn);
+        return;
+    }
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    if (error) {
+        conn_fail(conn, error);
+        return;
+    }
+    conn->connecting = false;
+    conn_wait_writable(conn, false);
+    if (!conn->paused)
+        event_add(&conn->read_event, NULL);
+    if (conn->tx || conn->want_drained || conn->shut_after_flush)
+        task_wake(&conn->flush_task); /* what was queued meanwhile */
+    if (conn->secret)
+        conn_secret_shake(conn);
+    else
+        conn_tell(conn, CONN_OPEN);
+}
+
+void conn_hand_over(struct conn *conn, struct conn_owner owner)
+{
+    conn->owner = owner;
+}
+
+struct conn *conn_dial(struct loop *loop, const struct address *address, struct conn_owner owner)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return NULL;
+    if (connect(fd, &address->any, address->len) != 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return NULL;
+    }
+    struct conn *conn = conn_new(loop, fd, owner);
+    conn->connecting = true;
+    conn_wait_writable(conn, true);
+    return conn;
+}
+
+int conn_error(const struct conn *conn)
+{
+    return conn->error;
+}

@@ -1,0 +1,116 @@
+/*
+ * A conn as the files of this folder see it: conn.c has the socket and the plain path, conn_tls.c what is
+ * between it and the owner on a secure or not yet opened connection.
+ */
+#ifndef PORTICO_NET_INTERNAL_H
+#define PORTICO_NET_INTERNAL_H
+
+#include "base/check.h"
+#include "net/conn.h"
+#include "net/tls.h"
+
+#include <event2/event_struct.h>
+
+/* What the files agree on. */
+enum {
+    CONN_MAGIC = 0x434f4e4e,
+    ROOM_MIN = 4 * 1024,  /* a block with less room than this is not read into again */
+    SALVAGE_READS = 4,    /* after a failed write */
+    BULK_READ = 4 * 1024, /* a read of less than this needs no large block */
+    BULK_CREDIT = 8       /* small reads in a row after which large blocks are not used any more */
+};
+
+/* What stands between the socket and the owner. */
+enum conn_mode {
+    MODE_PLAIN,     /* nothing */
+    MODE_WATCH,     /* the owner looks at bytes that are not read yet */
+    MODE_HANDSHAKE, /* TLS that is being set up */
+    MODE_TLS
+};
+
+/* A slice on its way out. */
+struct span {
+    struct block *block;
+    uint32_t offset, len;
+};
+
+/* What is queued for writing; exists only while something is. */
+struct tx_queue {
+    struct span spans[CONN_TX_SPANS]; /* ring */
+    uint32_t first, count;
+    size_t bytes;
+};
+
+/* What a secure conn has besides. */
+struct conn_secret {
+    struct tls *tls;
+    struct conn *conn;
+    struct task read_task; /* reads what the socket will not announce again */
+    bool read_wants_write; /* OpenSSL must write before it can read on */
+    bool write_wants_read; /* and the other way round */
+    bool has_more;         /* the last read ended before everything was told */
+};
+
+/* See net/conn.h. */
+struct conn {
+    uint32_t magic;
+    int fd;
+    struct loop *loop;
+    struct conn_owner owner;
+    struct event read_event;
+    struct event *write_event; /* NULL until a write could not be completed */
+    struct task flush_task;
+    struct grave grave;
+    struct block *rx; /* NULL when nothing is unread and nothing more is being filled */
+    uint32_t rx_at;   /* offset of the first unread byte */
+    uint8_t mode;     /* enum conn_mode */
+    uint8_t bulk; /* > 0: a read has filled its block, large ones are used; counts down with small reads */
+    bool connecting, paused, eof, writing, want_drained, shut_after_flush;
+    int error;
+    struct tx_queue *tx;
+    uint64_t tx_total;
+    struct conn_secret *secret; /* MODE_HANDSHAKE and MODE_TLS */
+};
+
+/* --- conn.c --- */
+
+/* Tells the owner. */
+void conn_tell(struct conn *conn, unsigned facts);
+
+/* The socket is dead; the owner is told. */
+void conn_fail(struct conn *conn, int error);
+
+/* Makes room behind the unread bytes. */
+void conn_make_room(struct conn *conn);
+
+/* Notes how much was read, and whether it filled all its room, which makes the next blocks larger. */
+void conn_note_read(struct conn *conn, size_t got, bool filled);
+
+/* The other side has closed its sending side; the owner is told. */
+void conn_end_rx(struct conn *conn);
+
+/* Takes what has left off the queue. */
+void conn_tx_sent(struct tx_queue *tx, size_t sent);
+
+/* Begins or ends waiting for the socket to take more. */
+void conn_wait_writable(struct conn *conn, bool wait);
+
+/* --- conn_tls.c --- */
+
+/* The socket is readable, and the mode is not MODE_PLAIN. */
+void conn_secret_readable(struct conn *conn);
+
+/* The socket is writable in MODE_HANDSHAKE. */
+void conn_secret_shake(struct conn *conn);
+
+/* Writes what is queued; false when the conn has failed (and the owner been told). `blocked_out` says whether
+ * the socket must become writable first. */
+bool conn_secret_write(struct conn *conn, bool *blocked_out);
+
+/* Reading goes on after a pause. */
+void conn_secret_resume(struct conn *conn);
+
+/* Gives up TLS, having said so to the other side if `politely`. Accepts a conn without. */
+void conn_secret_free(struct conn *conn, bool politely);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Certificates with keys, and the authorities of clients, as tls_context.c uses them: what was loaded from
+ * PEM files and checked. Private to this folder; whoever only loads and frees them uses net/tls_context.h.
+ */
+#ifndef PORTICO_NET_TLS_IDENTITY_H
+#define PORTICO_NET_TLS_IDENTITY_H
+
+#include "net/tls_context.h"
+
+#include <openssl/x509.h>
+
+/* Bytes of a rule's id. */
+enum { TLS_RULE_ID_LEN = 32 };
+
+/* See net/tls_context.h. */
+struct tls_identity {
+    X509 *leaf;
+    EVP_PKEY *key;
+    STACK_OF(X509) * issuers; /* what the chain's file holds behind the leaf */
+    struct slice *names;      /* lower case */
+    unsigned name_count;
+};
+
+/* See net/tls_context.h. */
+struct tls_client_rule {
+    X509_STORE *store;
+    STACK_OF(X509_NAME) * names; /* told to the client */
+    bool required;
+    unsigned char id[TLS_RULE_ID_LEN]; /* hash of all that the rule says */
+};
+
+/* Whether both have the same names but keys of different kinds. */
+bool tls_identity_is_twin(const struct tls_identity *a, const struct tls_identity *b);
+
+#endif

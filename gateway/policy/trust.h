@@ -1,0 +1,26 @@
+/*
+ * Whom we believe about who asked: only connections from `trusted_proxies` may name another client in
+ * X-Forwarded-For. The list is walked from the right, past trusted addresses; the first other one is the
+ * client. Pure.
+ */
+#ifndef PORTICO_POLICY_TRUST_H
+#define PORTICO_POLICY_TRUST_H
+
+#include "config/config.h"
+#include "http/fields.h"
+
+/* The client of a request. */
+struct trust {
+    struct slice client; /* address as text */
+    bool trusted;        /* the connection comes from a trusted proxy */
+};
+
+/* Who asked, for a connection from `remote` (printed as `remote_text`). Text that is no address ends the
+ * walk. */
+struct trust trust_client(const struct config *config, const struct address *remote, struct slice remote_text,
+                          const struct fields *fields);
+
+/* The X-Forwarded-For lists of the fields, joined, with `remote_text` behind them. */
+struct slice trust_chain(const struct fields *fields, struct arena *arena, struct slice remote_text);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * The binding behind process/sockets.h. Called by server.c at the start and at every reload; the workers take
+ * the sockets over.
+ */
+#include "process/sockets.h"
+
+#include "base/log.h"
+#include "net/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const struct config_listener *sockets_same_listener(const struct config *config, struct slice text)
+{
+    for (uint32_t i = 0; config && i < config->listener_count; i++)
+        if (slice_equal(config->listeners[i].text, text))
+            return &config->listeners[i];
+    return NULL;
+}
+
+static bool bind_one(const struct config_listener *listener, struct sockets *sockets, uint32_t index)
+{
+    bool is_free = listener_is_free(&listener->name);
+    for (uint32_t i = 0; i < sockets->threads && is_free; i++) {
+        int *socket = &sockets->at[(size_t)i * sockets->listeners + index];
+        *socket = listener->name.is_unix && i > 0 ? dup(sockets->at[index]) : listener_bind(&listener->name);
+        is_free = *socket >= 0;
+    }
+    if (!is_free)
+        log_error("server", "%s:%u:%u: cannot listen on %.*s: %s", listener->origin.file,
+                  listener->origin.line, listener->origin.column, SLICE_ARGS(listener->text),
+                  strerror(errno));
+    return is_free;
+}
+
+bool sockets_bind(const struct config *config, const struct config *before, uint32_t threads,
+                  struct sockets *sockets_out)
+{
+    struct sockets sockets = {.threads = threads, .listeners = config->listener_count};
+    size_t count = (size_t)threads * sockets.listeners;
+    sockets.at = malloc((count + 1) * sizeof *sockets.at);
+    CHECK(sockets.at != NULL);
+    for (size_t i = 0; i < count; i++)
+        sockets.at[i] = -1;
+    for (uint32_t i = 0; i < sockets.listeners; i++) {
+        if (sockets_same_listener(before, config->listeners[i].text))
+            continue;
+        if (!bind_one(&config->listeners[i], &sockets, i)) {
+            sockets_close(&sockets);
+            return false;
+        }
+    }
+    *sockets_out = sockets;
+    return true;
+}
+
+const int *sockets_of(const struct sockets *sockets, uint32_t thread)
+{
+    return sockets->at + (size_t)thread * sockets->listeners;
+}
+
+void sockets_forget(struct sockets *sockets)
+{
+    free(sockets->at);
+    *sockets = (struct sockets){0};
+}
+
+void sockets_close(struct sockets *sockets)
+{
+    for (size_t i = 0; i < (size_t)sockets->threads * sockets->listeners; i++)
+        if (sockets->at[i] >= 0)
+            close(sockets->at[i]);
+    sockets_forget(sockets);
+}

@@ -1,0 +1,145 @@
+/*
+ * Clusters and endpoints, see upstream/cluster.h. Called by process/thread.c when a configuration or a
+ * resolution arrives; knows nothing of requests.
+ */
+#include "upstream/cluster.h"
+
+#include "upstream/pool.h"
+
+#include <stdlib.h>
+
+void clusters_init(struct clusters *clusters, struct loop *loop, clusters_hurry_fn *hurry, void *arg)
+{
+    *clusters = (struct clusters){.loop = loop, .hurry = hurry, .arg = arg};
+    list_init(&clusters->all);
+}
+
+static struct cluster *find(struct clusters *clusters, struct slice name)
+{
+    for (struct list_node *node = list_first(&clusters->all); node; node = list_next(&clusters->all, node)) {
+        struct cluster *cluster = CONTAINER_OF(node, cluster, node);
+        if (slice_equal(slice_of(cluster->name), name))
+            return cluster;
+    }
+    return NULL;
+}
+
+static struct cluster *find_or_make(struct clusters *clusters, struct slice name)
+{
+    struct cluster *cluster = find(clusters, name);
+    if (cluster)
+        return cluster;
+    cluster = calloc(1, sizeof *cluster);
+    CHECK(cluster != NULL);
+    cluster->home = clusters;
+    cluster->name = strndup(name.at, name.len);
+    CHECK(cluster->name != NULL);
+    list_init(&cluster->endpoints);
+    list_append(&clusters->all, &cluster->node);
+    return cluster;
+}
+
+/* What is spoken has changed. */
+static void close_idle(struct cluster *cluster)
+{
+    for (struct list_node *node = list_first(&cluster->endpoints); node;
+         node = list_next(&cluster->endpoints, node))
+        pool_close_idle(CONTAINER_OF(node, endpoint, node));
+}
+
+struct cluster *clusters_follow(struct clusters *clusters, const struct config_upstream *upstream)
+{
+    struct cluster *cluster = find_or_make(clusters, upstream->name);
+    cluster->connect_timeout_us = upstream->connect_timeout_us;
+    cluster->idle_timeout_us = upstream->idle_timeout_us;
+    cluster->idle_max = upstream->idle_max;
+    cluster->head_max = (uint32_t)upstream->head_max;
+    if (cluster->protocol != upstream->protocol)
+        close_idle(cluster);
+    cluster->protocol = upstream->protocol;
+    return cluster;
+}
+
+void cluster_set_tls(struct cluster *cluster, struct tls_client *tls)
+{
+    bool same = cluster->tls ? tls_dialer_client(cluster->tls) == tls : tls == NULL;
+    if (same)
+        return;
+    close_idle(cluster);
+    tls_dialer_unref(&cluster->tls);
+    cluster->tls = tls ? tls_dialer_new(tls) : NULL;
+}
+
+static struct endpoint *endpoint_new(struct cluster *cluster, const struct address *address)
+{
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
+    CHECK(endpoint != NULL);
+    endpoint->cluster = cluster;
+    endpoint->address = *address;
+    endpoint->text = slice_make(endpoint->text_buffer, address_print(address, endpoint->text_buffer));
+    endpoint->refs = 1;
+    list_init(&endpoint->idle);
+    list_init(&endpoint->channels);
+    return endpoint;
+}
+
+void endpoint_unref(struct endpoint **endpoint_at)
+{
+    struct endpoint *endpoint = *endpoint_at;
+    *endpoint_at = NULL;
+    if (endpoint && --endpoint->refs == 0)
+        free(endpoint);
+}
+
+/* Ends every endpoint on the list; those with an outbound in use are freed with it. */
+static void retire_all(struct list *endpoints)
+{
+    struct list_node *node;
+    while ((node = list_pop(endpoints)) != NULL) {
+        struct endpoint *endpoint = CONTAINER_OF(node, endpoint, node);
+        pool_close_idle(endpoint);
+        endpoint_unref(&endpoint);
+    }
+}
+
+static struct endpoint *take_known(struct list *from, const struct address *address)
+{
+    for (struct list_node *node = list_first(from); node; node = list_next(from, node)) {
+        struct endpoint *endpoint = CONTAINER_OF(node, endpoint, node);
+        if (address_equal(&endpoint->address, address)) {
+            list_remove(from, node);
+            return endpoint;
+        }
+    }
+    return NULL;
+}
+
+void clusters_adopt(struct clusters *clusters, const struct endpoint_set *set)
+{
+    struct cluster *cluster = find_or_make(clusters, slice_of(set->upstream));
+    struct list old;
+    struct list_node *node;
+    list_init(&old);
+    while ((node = list_pop(&cluster->endpoints)) != NULL)
+        list_append(&old, node);
+    for (uint32_t i = 0; i < set->count; i++) {
+        struct endpoint *endpoint = take_known(&old, &set->addresses[i]);
+        if (endpoint == NULL)
+            endpoint = endpoint_new(cluster, &set->addresses[i]);
+        list_append(&cluster->endpoints, &endpoint->node);
+    }
+    retire_all(&old);
+    cluster->next_pick = NULL;
+}
+
+void clusters_fini(struct clusters *clusters)
+{
+    struct list_node *node;
+    while ((node = list_pop(&clusters->all)) != NULL) {
+        struct cluster *cluster = CONTAINER_OF(node, cluster, node);
+        retire_all(&cluster->endpoints);
+        tls_dialer_unref(&cluster->tls);
+        free(cluster->name);
+        free(cluster);
+    }
+}

@@ -1,0 +1,255 @@
+/*
+ * c-ares behind upstream/dns_channel.h; the one file that includes ares.h. c-ares owns the sockets and tells
+ * which way it waits on each; we keep an event per socket, and a tick for its deadlines while something is
+ * asked. Its callbacks run inside ares_process_fd(), so they only hand the answer over. Called by the
+ * resolver on the control thread.
+ */
+#include "upstream/dns_channel.h"
+
+#include "base/list.h"
+
+#include <ares.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+
+enum { CHANNEL_MAGIC = 0x444e5343, SOCKET_MAGIC = 0x444e5353, QUERY_MAGIC = 0x444e5351 };
+
+struct dns_channel {
+    uint32_t magic;
+    uint32_t pending; /* questions that c-ares still works on */
+    ares_channel ares;
+    struct event_base *base;
+    struct event tick;
+    struct list sockets;
+    bool closing;
+};
+
+/* A socket of c-ares that it waits on. */
+struct channel_socket {
+    uint32_t magic;
+    struct list_node node;
+    struct dns_channel *channel;
+    struct event event;
+    ares_socket_t fd;
+};
+
+struct dns_query {
+    uint32_t magic;
+    struct dns_channel *channel;
+    struct dns_asker *asker; /* NULL once nobody wants to know */
+};
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_channel *channel = MAGIC_CAST(dns_channel, arg, CHANNEL_MAGIC);
+    (void)fd;
+    (void)what;
+    ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+/* The socket may be gone when ares_process_fd() returns: nothing is touched after it. */
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    struct channel_socket *socket = MAGIC_CAST(channel_socket, arg, SOCKET_MAGIC);
+    ares_process_fd(socket->channel->ares, what & EV_READ ? fd : ARES_SOCKET_BAD,
+                    what & EV_WRITE ? fd : ARES_SOCKET_BAD);
+}
+
+static struct channel_socket *find_socket(struct dns_channel *channel, ares_socket_t fd)
+{
+    for (struct list_node *node = list_first(&channel->sockets); node;
+         node = list_next(&channel->sockets, node)) {
+        struct channel_socket *socket = CONTAINER_OF(node, channel_socket, node);
+        if (socket->fd == fd)
+            return socket;
+    }
+    return NULL;
+}
+
+static struct channel_socket *socket_new(struct dns_channel *channel, ares_socket_t fd)
+{
+    struct channel_socket *socket = calloc(1, sizeof *socket);
+    CHECK(socket != NULL);
+    socket->magic = SOCKET_MAGIC;
+    socket->channel = channel;
+    socket->fd = fd;
+    event_assign(&socket->event, channel->base, fd, 0, on_socket, socket);
+    list_append(&channel->sockets, &socket->node);
+    return socket;
+}
+
+static void socket_free(struct channel_socket *socket)
+{
+    event_del(&socket->event);
+    list_remove(&socket->channel->sockets, &socket->node);
+    free(socket);
+}
+
+/* c-ares begins, changes or (neither way) ends its waiting on a socket; it closes it itself afterwards. */
+static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
+{
+    struct dns_channel *channel = MAGIC_CAST(dns_channel, arg, CHANNEL_MAGIC);
+    struct channel_socket *socket = find_socket(channel, fd);
+    short events = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+    if (events == 0) {
+        if (socket)
+            socket_free(socket);
+        return;
+    }
+    if (socket == NULL)
+        socket = socket_new(channel, fd);
+    event_del(&socket->event);
+    event_assign(&socket->event, channel->base, fd, (short)(events | EV_PERSIST), on_socket, socket);
+    event_add(&socket->event, NULL);
+}
+
+static int init_ares(struct dns_channel *channel, const struct dns_channel_settings *settings)
+{
+    struct ares_options options = {
+        .flags = ARES_FLAG_NOALIASES,
+        .timeout = (int)settings->timeout_ms,
+        .tries = DNS_CHANNEL_TRIES,
+        .lookups = (char *)"b", /* name servers only: the hosts file is ours */
+        .sock_state_cb = on_socket_state,
+        .sock_state_cb_data = channel,
+        .resolvconf_path = (char *)settings->resolv_path,
+    };
+    int status = ares_init_options(&channel->ares, &options,
+                                   ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+                                       ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF);
+    if (status != ARES_SUCCESS || settings->servers == NULL)
+        return status;
+    status = ares_set_servers_ports_csv(channel->ares, settings->servers);
+    if (status != ARES_SUCCESS)
+        ares_destroy(channel->ares);
+    return status;
+}
+
+struct dns_channel *dns_channel_new(struct event_base *base, const struct dns_channel_settings *settings)
+{
+    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+        return NULL;
+    struct dns_channel *channel = calloc(1, sizeof *channel);
+    CHECK(channel != NULL);
+    channel->magic = CHANNEL_MAGIC;
+    channel->base = base;
+    list_init(&channel->sockets);
+    event_assign(&channel->tick, base, -1, EV_PERSIST, on_tick, channel);
+    if (init_ares(channel, settings) == ARES_SUCCESS)
+        return channel;
+    free(channel);
+    ares_library_cleanup();
+    return NULL;
+}
+
+void dns_channel_free(struct dns_channel **channel)
+{
+    struct dns_channel *old = *channel;
+    *channel = NULL;
+    if (old == NULL)
+        return;
+    old->closing = true;
+    ares_destroy(
+        old->ares); /* ends each question through on_addresses() and each socket through on_socket_state() */
+    CHECK(old->pending == 0 && list_first(&old->sockets) == NULL);
+    event_del(&old->tick);
+    free(old);
+    ares_library_cleanup();
+}
+
+static uint32_t lesser_ttl(uint32_t ttl_s, int other_s)
+{
+    uint32_t other = other_s > 0 ? (uint32_t)other_s : 0;
+    return other < ttl_s ? other : ttl_s;
+}
+
+static uint32_t least_ttl(const struct ares_addrinfo *found)
+{
+    uint32_t ttl_s = UINT32_MAX;
+    for (const struct ares_addrinfo_node *node = found->nodes; node; node = node->ai_next)
+        ttl_s = lesser_ttl(ttl_s, node->ai_ttl);
+    for (const struct ares_addrinfo_cname *alias = found->cnames; alias; alias = alias->next)
+        ttl_s = lesser_ttl(ttl_s, alias->ttl);
+    return ttl_s;
+}
+
+/* Copies the IPv4 and IPv6 addresses; gives their number. */
+static uint32_t copy_addresses(const struct ares_addrinfo *found, struct address *addresses)
+{
+    uint32_t count = 0;
+    for (const struct ares_addrinfo_node *node = found->nodes; node; node = node->ai_next) {
+        size_t len = (size_t)node->ai_addrlen;
+        if ((node->ai_family != AF_INET && node->ai_family != AF_INET6) || len > sizeof(struct sockaddr_in6))
+            continue;
+        memcpy(&addresses[count].any, node->ai_addr, len);
+        addresses[count++].len = (socklen_t)len;
+    }
+    return count;
+}
+
+static size_t count_nodes(const struct ares_addrinfo *found)
+{
+    size_t count = 0;
+    for (const struct ares_addrinfo_node *node = found->nodes; node; node = node->ai_next)
+        count++;
+    return count;
+}
+
+static void hand_over(struct dns_asker *asker, int status, const struct ares_addrinfo *found)
+{
+    struct dns_answer answer = {.failure = ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status)};
+    struct address *addresses = NULL;
+    if (status == ARES_SUCCESS && found && found->nodes) {
+        addresses = calloc(count_nodes(found), sizeof *addresses);
+        CHECK(addresses != NULL);
+        answer.count = copy_addresses(found, addresses);
+        answer.addresses = addresses;
+        answer.ttl_s = least_ttl(found);
+        if (answer.count > 0)
+            answer.failure = NULL;
+    }
+    asker->answered(asker, &answer);
+    free(addresses);
+}
+
+static void on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *found)
+{
+    struct dns_query *query = MAGIC_CAST(dns_query, arg, QUERY_MAGIC);
+    struct dns_channel *channel = query->channel;
+    struct dns_asker *asker = query->asker;
+    (void)timeouts;
+    free(query);
+    channel->pending--;
+    if (channel->pending == 0)
+        event_del(&channel->tick);
+    if (asker) {
+        asker->query = NULL;
+        if (!channel->closing)
+            hand_over(asker, status, found);
+    }
+    if (found)
+        ares_freeaddrinfo(found);
+}
+
+void dns_channel_ask(struct dns_channel *channel, const char *host, struct dns_asker *asker)
+{
+    /* ARES_AI_NOSORT: sorting would open a socket for each address (RFC 6724). */
+    static const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT};
+    static const struct timeval tick = {.tv_usec = DNS_CHANNEL_TICK_MS * 1000};
+    dns_asker_forget(asker);
+    struct dns_query *query = calloc(1, sizeof *query);
+    CHECK(query != NULL);
+    *query = (struct dns_query){.magic = QUERY_MAGIC, .channel = channel, .asker = asker};
+    asker->query = query;
+    if (channel->pending++ == 0)
+        event_add(&channel->tick, &tick);
+    ares_getaddrinfo(channel->ares, host, NULL, &hints, on_addresses, query);
+}
+
+void dns_asker_forget(struct dns_asker *asker)
+{
+    if (asker->query)
+        asker->query->asker = NULL;
+    asker->query = NULL;
+}

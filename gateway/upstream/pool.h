@@ -1,0 +1,46 @@
+/*
+ * Connections to endpoints: taken warm from the endpoint's idle list or dialled, given back to rest or
+ * closed; with HTTP/2, streams of connections that exchanges share (upstream/channel.h). An idle connection
+ * that says anything, ends, or rests longer than the upstream's idle_timeout is closed. Belongs to one
+ * thread.
+ */
+#ifndef PORTICO_UPSTREAM_POOL_H
+#define PORTICO_UPSTREAM_POOL_H
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "http/stream.h"
+#include "upstream/cluster.h"
+
+/* One connection to an endpoint, or one stream of an HTTP/2 connection, which is a channel's. */
+struct outbound {
+    struct list_node node; /* endpoint->idle, while it rests */
+    struct endpoint *endpoint;
+    struct stream *stream;
+    struct task idle_task; /* the stream's owner while it rests */
+    struct timer idle_timer;
+    struct grave grave;
+    bool shared;                  /* a stream of a channel */
+    const struct tls_dialer *tls; /* what was in force when it was dialled */
+};
+
+/* Field lines a response may have. */
+enum { POOL_RESPONSE_FIELDS_MAX = 200 };
+
+/* Why no socket could be made. */
+enum fault pool_fault_of_dial(int error);
+
+/* A connection for one exchange, whose task becomes the stream's owner and whose arena is lent to it. Warm
+ * unless `fresh` or none is; a dialled one is not open yet. Faults: connect_failed, connect_refused,
+ * out_of_files. */
+MUST_USE enum fault pool_take(struct endpoint *endpoint, bool fresh, struct task *owner, struct arena *arena,
+                              struct outbound **outbound_out);
+
+/* The exchange is done with the connection: it rests if `fault` is FAULT_NONE and it can, else it is closed.
+ * Stores NULL; accepts NULL. */
+void pool_give(struct outbound **outbound, enum fault fault);
+
+/* Closes the idle connections of an endpoint; HTTP/2 connections take no new streams. */
+void pool_close_idle(struct endpoint *endpoint);
+
+#endif

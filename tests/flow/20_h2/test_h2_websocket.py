@@ -1,0 +1,130 @@
+"""WebSocket over HTTP/2 (RFC 8441): an extended CONNECT becomes the upgrade that an HTTP/1.1 upstream knows."""
+import asyncio
+
+import pytest
+import websockets
+from websockets.frames import Frame, OP_TEXT
+
+from lib.h2raw import CANCEL, PROTOCOL_ERROR, rst
+from lib.ports import free_port
+from lib.upstream import answers, echo, named, repeat_bytes, respond, websocket
+
+
+def connect(path="/live", protocol="websocket", extra=()):
+    return [(":method", "CONNECT"), (":protocol", protocol), (":scheme", "http"), (":path", path),
+            (":authority", "portico.test"), ("sec-websocket-version", "13"), *extra]
+
+
+def open_tunnel(connection, flags=0, **settings):
+    stream, connection.next_id = connection.next_id, connection.next_id + 2
+    connection.headers(stream, connect(**settings), flags)
+    return stream
+
+
+def until_head(connection, stream):
+    while not connection.streams[stream].heads:
+        connection.step()
+    return connection.streams[stream]
+
+
+def until_body(connection, stream, size):
+    while len(connection.streams[stream].body) < size:
+        connection.step()
+    return bytes(connection.streams[stream].body)
+
+
+def test_it_is_announced(portico, upstream, h2):
+    connection = h2(portico(upstream(named("app"))))
+    connection.ping()
+    assert connection.settings[8] == 1
+
+
+async def test_with_a_real_server(portico, h2):
+    async def repeat(socket):
+        async for message in socket:
+            await socket.send("again " + message)
+
+    def talk():
+        connection = h2(gateway)
+        stream = open_tunnel(connection, extra=[("sec-websocket-protocol", "chat"), ("origin", "http://portico.test")])
+        head = until_head(connection, stream).final
+        assert head[":status"] == "200" and head["sec-websocket-protocol"] == "chat"
+        assert not {"sec-websocket-accept", "upgrade", "connection", "content-length", "transfer-encoding"} & set(head)
+        for number in range(3):
+            before = len(connection.streams[stream].body)
+            connection.data(stream, Frame(OP_TEXT, b"hello").serialize(mask=True), end=False)
+            assert until_body(connection, stream, before + 13)[before + 2:] == b"again hello"
+        assert connection.get("/plain").status in (400, 426)  # the server's own word; the tunnel is one stream among others
+        connection.data(stream, b"", end=True)
+        assert connection.finish(stream).ended
+
+    port = free_port()
+    async with websockets.serve(repeat, "127.0.0.1", port, subprotocols=["chat"]):
+        gateway = portico(f"127.0.0.1:{port}")
+        await asyncio.to_thread(talk)
+
+
+def test_what_the_upstream_is_asked(portico, upstream, h2):
+    app = upstream(websocket(repeat_bytes))
+    gateway = portico(app)
+    connection = h2(gateway)
+    stream = open_tunnel(connection)
+    until_head(connection, stream)
+    (head,) = app.heads
+    assert head.start == "GET /live HTTP/1.1"
+    assert (head.get("Upgrade").lower(), head.get("Connection").lower()) == ("websocket", "upgrade")
+    assert head.get("Sec-WebSocket-Version") == "13" and len(head.get("Sec-WebSocket-Key")) == 24
+    anything = b"\x81\x80\0\0\0\0 not even frames\r\n\r\n" * 5000
+    connection.data(stream, anything, end=True)
+    assert connection.finish(stream).body == anything
+    assert connection.streams[stream].reset is None
+    record = gateway.last_record()
+    assert (record.cause, record.status) == ("ok", 101)
+
+
+def test_bytes_that_do_not_wait_for_the_answer(portico, upstream, h2):
+    connection = h2(portico(upstream(websocket(repeat_bytes))))
+    stream = open_tunnel(connection)
+    connection.data(stream, b"early", end=False)
+    assert until_body(connection, stream, 5) == b"early"
+
+
+def test_a_refused_upgrade(portico, upstream, h2):
+    connection = h2(portico(upstream(answers(respond(403, b"no")))))
+    stream = open_tunnel(connection)
+    response = connection.finish(stream)
+    assert (response.status, response.body) == (403, b"no")
+
+
+def test_a_bad_accept_is_502(portico, upstream, h2):
+    def script(connection):
+        connection.head()
+        connection.send(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
+
+    connection = h2(portico(upstream(script)))
+    assert connection.finish(open_tunnel(connection)).status == 502
+
+
+def test_the_client_resets_the_tunnel(portico, upstream, h2):
+    app = upstream(websocket(repeat_bytes))
+    gateway = portico(app)
+    connection = h2(gateway)
+    stream = open_tunnel(connection)
+    until_head(connection, stream)
+    connection.send(rst(stream, CANCEL))
+    assert gateway.last_record().cause == "client_gone"
+    assert connection.get is not None and connection.ping()
+
+
+@pytest.mark.parametrize("fields, expected", [
+    (connect(protocol="connect-udp"), 400),
+    ([(":method", "GET"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/"), (":authority", "a")], "reset"),
+    ([(":method", "CONNECT"), (":protocol", "websocket"), (":authority", "a")], "reset"),
+], ids=["another protocol", "not CONNECT", "no path"])
+def test_what_is_no_websocket(portico, upstream, h2, fields, expected):
+    app = upstream(echo)
+    connection = h2(portico(app))
+    connection.headers(1, fields, 0)
+    response = connection.finish(1)
+    assert response.reset == PROTOCOL_ERROR if expected == "reset" else response.status == expected
+    assert not app.requests

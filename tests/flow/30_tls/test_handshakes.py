@@ -1,0 +1,269 @@
+"""Handshakes: versions, names, protocols, resumption, client certificates, and what is no handshake."""
+import contextlib
+import os
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from lib.client import get
+from lib.tls import TlsClient, client_context
+from lib.upstream import answers, echo, ok
+from lib.wait import wait_until
+
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+# versions and names ---------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("version,name", [(V12, "TLSv1.2"), (V13, "TLSv1.3")])
+def test_both_versions_serve(secure, upstream, version, name):
+    gateway = secure(upstream(echo))
+    with gateway.connect(version=version) as client:
+        assert client.sock.version() == name
+        response = client.get("/x", host="one.test")
+        assert response.status == 200
+        fields = {key.lower(): value for key, value in response.json["fields"]}
+        assert fields["x-forwarded-proto"] == "https"
+
+
+def test_min_version(secure, upstream):
+    gateway = secure(upstream(echo), tls={"min_version": "1.3"})
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION|protocol version"):
+        gateway.connect(version=V12)
+    assert gateway.connect(version=V13).get().status == 200
+
+
+def test_old_versions_are_refused(secure, upstream):
+    gateway = secure(upstream(echo))
+    for option in ("-tls1", "-tls1_1"):
+        run = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.tls_port}", option, "-cipher", "ALL:@SECLEVEL=0"],
+                             stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+        assert run.returncode != 0 and b"protocol version" in run.stderr
+
+
+@pytest.mark.parametrize("name,shown", [("one.test", "one.test"), ("TWO.test", "two.test"), ("a.wild.test", "one.test"),
+                                        ("unknown.test", "one.test"), (None, "one.test")])
+def test_certificate_by_name(secure, upstream, authority, name, shown):
+    gateway = secure(upstream(echo))
+    context = client_context(authority)
+    context.check_hostname = False
+    assert gateway.connect(name, context=context).shown[0] == shown
+
+
+def test_strict_sni(secure, upstream):
+    gateway = secure(upstream(echo), tls={"strict_sni": True})
+    for name in ("unknown.test", "a.b.wild.test"):
+        with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME|unrecognized name"):
+            gateway.connect(name)
+    assert gateway.connect("a.wild.test").get().status == 200
+
+
+def test_rsa_and_ecdsa_together(secure, upstream, authority):
+    rsa = authority.setting("one.test-rsa")
+    gateway = secure(upstream(echo), certificates=[authority.setting("one.test"), rsa])
+    for cipher in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"):
+        context = client_context(authority, version=V12)
+        context.set_ciphers(cipher)
+        with gateway.connect("one.test", context=context) as client:
+            assert client.sock.cipher()[0] == cipher
+            assert client.get().status == 200
+
+
+def test_protocols(secure, upstream):
+    gateway = secure(upstream(echo))
+    assert gateway.connect(alpn=["http/1.1"]).sock.selected_alpn_protocol() == "http/1.1"
+    assert gateway.connect().sock.selected_alpn_protocol() is None
+    with pytest.raises(ssl.SSLError, match="NO_APPLICATION_PROTOCOL|no application protocol"):
+        gateway.connect(alpn=["foo"])
+
+
+# resumption -----------------------------------------------------------------------------------------------
+
+def resume(gateway, client):
+    """Another connection with the session of this one."""
+    assert client.get().status == 200
+    session = client.sock.session
+    client.close()
+    return gateway.connect(context=client.sock.context, session=session)
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_every_reconnection_resumes(secure, upstream, version):
+    gateway = secure(upstream(answers(ok())), process={"threads": 2})
+    client = gateway.connect(version=version)
+    assert not client.sock.session_reused
+    for _ in range(100):
+        client = resume(gateway, client)
+        assert client.sock.session_reused
+    client.close()
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_resumption_after_a_key_rotation(secure, upstream, version):
+    gateway = secure(upstream(answers(ok())), environment={"PORTICO_TICKET_PERIOD_MS": "700"})
+    client = gateway.connect(version=version)
+    for _ in range(4):
+        assert client.get().status == 200
+        time.sleep(0.75)
+        client = resume(gateway, client)
+        assert client.sock.session_reused
+    assert client.get().status == 200
+    time.sleep(1.6)
+    client = resume(gateway, client)
+    assert not client.sock.session_reused, "a key lives for two periods"
+    client.close()
+
+
+# what is no handshake -------------------------------------------------------------------------------------
+
+def test_plain_http_on_a_tls_port(secure, upstream):
+    gateway = secure(upstream(echo))
+    with socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=10) as client:
+        client.sendall(get("/"))
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n") and b"HTTPS" in answer.split(b"\r\n\r\n")[1]
+
+
+@pytest.mark.parametrize("first", [b"\x00", b"\x80\x2e\x01\x00\x02", b"hello\r\n", b"\x16\x03\x01\xff\xff\x01", b"\x16\x03\x01\x00\x02\x01\x00"])
+def test_garbage_is_closed(secure, upstream, first):
+    gateway = secure(upstream(echo))
+    with socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=15) as client:
+        with contextlib.suppress(OSError):  # it may be closed already
+            client.sendall(first)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(4096):
+                pass
+    assert gateway.connect().get().status == 200
+
+
+def test_slow_handshakes_end(secure, upstream):
+    gateway = secure(upstream(echo))
+    begun = time.monotonic()
+    clients = [socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=20) for _ in range(3)]
+    clients[1].sendall(b"\x16")
+    clients[2].sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+    for client in clients:
+        with contextlib.suppress(ConnectionError):
+            assert client.recv(1) == b""
+        client.close()
+    assert 9 < time.monotonic() - begun < 14
+
+
+def test_many_open_handshakes_leave_room(secure, upstream):
+    gateway = secure(upstream(echo))
+    idle = [socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=20) for _ in range(1100)]
+    assert gateway.connect().get().status == 200
+    wait_until(lambda: gateway.descriptors() < 1100, "the oldest to be closed")
+    for client in idle:
+        client.close()
+
+
+# client certificates --------------------------------------------------------------------------------------
+
+def sites(authority, verify="require"):
+    routes = [{"prefix": "/", "upstream": "app"}]
+    return [{"hosts": ["one.test"], "routes": routes},
+            {"hosts": ["two.test"], "client_certificates": {"ca": str(authority.ca), "verify": verify}, "routes": routes}]
+
+
+def fields_of(response):
+    return {key.lower(): value for key, value in response.json["fields"]}
+
+
+FORGED = {"x_client_cert_subject": "CN=forged", "x_client_cert_verify": "SUCCESS"}
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_client_certificate_is_required(secure, upstream, authority, version):
+    gateway = secure(upstream(echo), sites=sites(authority))
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        gateway.connect("two.test", version=version).get(host="two.test")
+    with gateway.connect("two.test", version=version, certificate=authority.setting("alice")) as client:
+        fields = fields_of(client.get(host="two.test", **FORGED))
+        assert fields["x-client-cert-subject"] == "CN=alice" and fields["x-client-cert-verify"] == "SUCCESS"
+        session, context = client.sock.session, client.sock.context
+    with gateway.connect("two.test", context=context, session=session) as client:
+        assert client.sock.session_reused, "the certificate travels in the ticket"
+        assert fields_of(client.get(host="two.test"))["x-client-cert-subject"] == "CN=alice"
+
+
+def test_client_certificate_is_optional(secure, upstream, authority):
+    gateway = secure(upstream(echo), sites=sites(authority, "optional"))
+    with gateway.connect("two.test") as client:
+        fields = fields_of(client.get(host="two.test", **FORGED))
+        assert fields["x-client-cert-verify"] == "NONE" and "x-client-cert-subject" not in fields
+    with gateway.connect("two.test", certificate=authority.setting("alice")) as client:
+        assert fields_of(client.get(host="two.test"))["x-client-cert-subject"] == "CN=alice"
+
+
+def test_another_authority_is_refused(secure, upstream, authority, tmp_path):
+    gateway = secure(upstream(echo), sites=sites(authority, "optional"))
+    stranger = type(authority)(tmp_path / "other").make("mallory")
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        gateway.connect("two.test", certificate=stranger).get(host="two.test")
+
+
+def test_fields_cannot_be_forged(secure, upstream, authority):
+    gateway = secure(upstream(echo), sites=sites(authority))
+    with gateway.connect("one.test") as client:
+        fields = fields_of(client.get(host="one.test", **FORGED))
+        assert not any("client-cert" in name for name in fields)
+
+
+def test_host_must_be_the_name_of_the_handshake(secure, upstream, authority):
+    gateway = secure(upstream(echo), sites=sites(authority))
+    with gateway.connect("one.test") as client:
+        assert client.get(host="two.test").status == 421
+        assert client.get(host="one.test").status == 200
+    with gateway.client() as plain:
+        assert plain.get(host="two.test").status == 421
+    with gateway.connect("two.test", certificate=authority.setting("alice")) as client:
+        assert client.get(host="one.test").status == 200
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_a_session_is_for_its_name(secure, upstream, authority, version):
+    gateway = secure(upstream(echo), sites=sites(authority, "optional"))
+    with gateway.connect("one.test", version=version) as client:
+        assert client.get(host="one.test").status == 200
+        session, context = client.sock.session, client.sock.context
+    with TlsClient(gateway.tls_port, context, "two.test", session) as client:
+        assert not client.sock.session_reused
+
+
+# memory ---------------------------------------------------------------------------------------------------
+
+@pytest.mark.measured
+@pytest.mark.slow
+def test_closed_connections_leave_nothing(secure, upstream):
+    gateway = secure(upstream(answers(ok())))
+    context = gateway.connect().sock.context
+
+    def handshakes(count):
+        for _ in range(count):
+            gateway.connect(context=context).close()
+    handshakes(1000)
+    before = gateway.rss()
+    handshakes(3000 if not os.environ.get("PORTICO_LONG") else 10000)
+    assert gateway.rss() - before < 512 * 1024
+
+
+@pytest.mark.measured
+def test_idle_connection_is_small(secure, upstream):
+    gateway = secure(upstream(answers(ok())))
+    context = gateway.connect().sock.context
+
+    def open_idle(count):
+        clients = [gateway.connect(context=context) for _ in range(count)]
+        for client in clients:
+            assert client.get().status == 200
+        return clients
+    warm = open_idle(50)
+    before = gateway.rss()
+    clients = open_idle(400)
+    assert (gateway.rss() - before) / len(clients) <= 16 * 1024
+    for client in warm + clients:
+        client.close()

@@ -1,0 +1,49 @@
+"""Where the access log goes, and reopening it."""
+import json
+import signal
+
+from lib.upstream import named
+from lib.wait import wait_until
+
+
+def test_sigusr1_reopens_the_access_log(portico, upstream):
+    gateway = portico(upstream(named("app")))
+    with gateway.client() as client:
+        client.get("/before")
+        gateway.log_lines(1)
+        kept = gateway.access_log.rename(gateway.directory / "access.log.1")
+        gateway.signal(signal.SIGUSR1)
+        wait_until(gateway.access_log.exists, "the new access log")
+        client.get("/after")
+    assert gateway.last_record().target == "/after"
+    assert kept.read_text().count("\n") == 1
+
+
+def test_reopening_loses_nothing(portico, upstream):
+    gateway = portico(upstream(named("app")), process={"threads": 2})
+    kept = []
+    for number in range(10):
+        with gateway.client() as client:
+            for _ in range(20):
+                client.get("/")
+        kept.append(gateway.access_log.rename(gateway.directory / f"access.log.{number}"))
+        gateway.signal(signal.SIGUSR1)
+        wait_until(gateway.access_log.exists, "the new access log")
+    gateway.stop()
+    assert sum(file.read_text().count("\n") for file in [*kept, gateway.access_log]) == 200
+
+
+def test_standard_output(portico, upstream):
+    gateway = portico(upstream(named("app")), log={"access": "stdout"})
+    with gateway.client() as client:
+        client.get("/seen")
+    wait_until(lambda: "\n" in gateway.stdout_file.read_text(), "the record")
+    assert json.loads(gateway.stdout_file.read_text())["target"] == "/seen"
+
+
+def test_off(portico, upstream):
+    gateway = portico(upstream(named("app")), log={"access": "off"})
+    with gateway.client() as client:
+        assert client.get("/").status == 200
+    gateway.stop()
+    assert gateway.stdout_file.read_text() == "" and not gateway.access_log.exists()

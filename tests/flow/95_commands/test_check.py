@@ -1,0 +1,88 @@
+"""portico check: everything that is wrong with a file at once, with its place; and what takes effect."""
+import os
+
+import pytest
+
+from lib.gateway import route_to
+
+GOOD = {"listen": [":8080"], "upstreams": {"app": "127.0.0.1:3000"},
+        "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]}
+BAD = """listen:
+  - "127.0.0.1:99999"
+upstreams:
+  app: { servers: ["127.0.0.1:2"], idle_timeout: 5 }
+client: { head_timeout: soon }
+sites:
+  - hosts: ["*"]
+    routes:
+      - { prefix: /, upsteam: app }
+      - { prefix: /a, upstream: ap }
+"""
+
+
+def test_a_good_file(command, file):
+    run = command("check", file(GOOD))
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.endswith("portico.yaml: ok, 1 site, 1 route, 1 upstream\n")
+
+
+def test_the_example(command, starmeet):
+    run = command("check", starmeet)
+    assert (run.returncode, run.stderr) == (0, "") and "1 site, 5 routes, 4 upstreams" in run.stdout
+
+
+def test_all_errors_at_once_with_their_places(command, file):
+    run = command("check", file(BAD))
+    assert (run.returncode, run.stdout) == (1, "")
+    lines = run.stderr.splitlines()
+    places = [line.split(": error: ")[0].split("portico.yaml:")[1] for line in lines]
+    assert places == ["2:5", "4:50", "5:25", "9:22", "10:33"]
+    assert 'did you mean "upstream"?' in lines[3] and 'did you mean "app"?' in lines[4]
+
+
+def test_warnings_are_no_errors(command, file):
+    config = {**GOOD, "sites": [{"hosts": ["*"], "routes": [route_to("app"), route_to("app", "/never")]}]}
+    run = command("check", file(config))
+    assert run.returncode == 0 and "1 warning" in run.stdout
+    assert ": warning: " in run.stderr and "/never" in run.stderr
+
+
+def test_what_is_printed_can_be_loaded(command, file, starmeet):
+    printed = command("check", starmeet, "--print")
+    assert printed.returncode == 0 and "idle_timeout: 1h  # " in printed.stdout
+    again = command("check", file(printed.stdout), "--print")
+    assert again.returncode == 0
+
+    def without_origins(text):
+        return [line.split("  # ")[0] for line in text.splitlines()[1:]]
+    assert without_origins(again.stdout) == without_origins(printed.stdout)
+
+
+def test_secrets_are_printed_as_written(command, file):
+    config = {**GOOD, "upstreams": {"app": "${env:APP}"}}
+    run = command("check", file(config), "--print", environment={**os.environ, "APP": "hidden.test:1"})
+    assert run.returncode == 0 and "${env:APP}" in run.stdout and "hidden" not in run.stdout + run.stderr
+
+
+def test_a_missing_secret_is_an_error(command, file):
+    run = command("check", file({**GOOD, "upstreams": {"app": "${env:NOT_THERE}"}}))
+    assert run.returncode == 1 and "NOT_THERE" in run.stderr
+
+
+def test_a_missing_file(command):
+    run = command("check", "missing.yaml")
+    assert run.returncode == 1 and "missing.yaml" in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("--what", "a")])
+def test_wrong_uses(command, arguments):
+    run = command("check", *arguments)
+    assert run.returncode == 2 and "usage: portico check" in run.stderr
+
+
+def test_the_list_of_commands(command):
+    run = command("help")
+    assert run.returncode == 0
+    for name in ("run", "check", "explain", "try", "reference"):
+        assert f"\n  portico {name}" in run.stdout
+    assert command("nothing").returncode == 2 and 'no command is called "nothing"' in command("nothing").stderr

@@ -1,0 +1,212 @@
+"""portico explain: what the gateway would do with a request and why; it never disagrees with the gateway."""
+import os
+import re
+
+import pytest
+
+from lib.client import get
+from lib.faults import FAULTS
+from lib.gateway import route_to
+
+HOST = "star-meet.com"
+SERVED = {"/api/v1/streaming": "streaming", "/api/v1/streaming?stream=user": "streaming", "/api/v1/streamings": "api",
+          "/api": "api", "/apiary": "web", "/join/2": "wizard", "/_next/a.js": "wizard", "/": "web", "/?/api": "web",
+          "/api/./x": "api", "/api/a%2fb": "api", "/a//b": "web", "/join/a;v=1/b": "wizard", "/caf%C3%A9": "web"}
+REFUSED = ["/api/v1/streaming/%2e%2e/x", "/api/..%2fadmin", "/join/..;/api/x", "//api/x", "/join%2f..%2fapi",
+           "/api/v1//streaming/x", "/..", "/a%00b", "/%zz", "/api/v1%2fstreaming", "/a\\b/..\\..\\api"]
+
+
+@pytest.fixture
+def explain(command, starmeet):
+    """explain(url, ...) asks about conf/starmeet.yaml."""
+    def ask(url, *options, method="GET", file=starmeet):
+        return command("explain", file, method, url, *options)
+    return ask
+
+
+def verdict(run):
+    """("routed", upstream) or ("refused", fault): the last line."""
+    last = run.stdout.splitlines()[-1]
+    routed, refused = re.match(r"routed +to (\S+), by", last), re.match(r"refused +(\d+) (\w+): ", last)
+    if refused:
+        assert int(refused[1]) == FAULTS[refused[2]].status and FAULTS[refused[2]].sentence in last
+    assert run.returncode == (0 if routed else 1) and (routed or refused), run.stdout + run.stderr
+    return ("routed", routed[1]) if routed else ("refused", refused[2])
+
+
+@pytest.mark.parametrize("target, name", SERVED.items())
+def test_the_paths_of_starmeet(explain, target, name):
+    assert verdict(explain(f"http://{HOST}{target}")) == ("routed", name)
+
+
+@pytest.mark.parametrize("target", REFUSED)
+def test_ambiguous_paths(explain, target):
+    outcome, name = verdict(explain(f"http://{HOST}{target}"))
+    assert outcome == "refused" and FAULTS[name].status == 400
+
+
+def test_says_what_the_gateway_does(explain, trial):
+    gateway = trial()
+    targets = [*SERVED, *REFUSED, "/api/../join", "/%61pi", "/join/..%5capi", "/api;x/../join/y", "/./", "/x/%2e"]
+    for target in targets:
+        outcome, name = verdict(explain(f"http://{HOST}{target}"))
+        with gateway.client() as client:
+            response = client.get(target, host=HOST)
+        if outcome == "routed":
+            assert (response.status, response.json["upstream"]) == (200, name), target
+        else:
+            assert response.status == FAULTS[name].status and f"({name})" in response.body.decode(), target
+
+
+def test_what_is_forwarded_is_what_arrives(explain, trial):
+    options = ["X-Forwarded-For: 6.6.6.6", "X-Own: kept", "Connection: close, X-Gone", "X-Gone: 1", "TE: trailers, gzip",
+               "Forwarded: for=6.6.6.6", "Proxy: evil", "X_Forwarded_For: 6.6.6.6"]
+    run = explain(f"http://{HOST}/api/x", "--from", "127.0.0.1", *(word for each in options for word in ("-H", each)))
+    said = re.findall(r"^ +(kept|replaced|added) +([^:]+): (.*)$", run.stdout, re.M)
+    gone = re.findall(r"^ +removed +([^:]+):", run.stdout, re.M)
+    with trial().client() as client:
+        client.send(get("/api/x", host=HOST)[:-2] + "\r\n".join(options).encode() + b"\r\n\r\n")
+        arrived = client.response().json["headers"]
+    ids = {"x-request-id"}
+    assert {(name.lower(), value) for _, name, value in said if name not in ids} == {
+        (name.lower(), value) for name, value in arrived if name not in ids}
+    assert {name.lower() for name in gone} == {name.split(":")[0].lower() for name in options} - {
+        name.lower() for name, _ in arrived}
+    assert ("kept", "X-Own", "kept") in said and ("replaced", "x-forwarded-for", "127.0.0.1") in said
+
+
+# The trace ------------------------------------------------------------------------------------------------
+
+def test_where_everything_comes_from(explain, starmeet):
+    text = explain(f"http://{HOST}/api/v1/streaming").stdout
+    lines = starmeet.read_text().splitlines()
+
+    def place(what):
+        return f"# {starmeet}:{1 + next(number for number, line in enumerate(lines) if what in line)}"
+
+    assert f'listener   :80  {place(":80")}' in text
+    assert f"site       {HOST}: has exactly this host  {place('hosts:')}" in text
+    assert f"routes     yes  prefix /api/v1/streaming: the path is the prefix or lies under it  {place('prefix: /api/v1')}" in text
+    assert f"upstream   streaming  {place('streaming: {')}" in text
+    assert f"server mastodon-streaming:4000  {place('streaming: {')}" in text
+    assert f"idle_timeout: 1h  {place('idle_timeout')}" in text
+    assert "first_byte_timeout: 1m  # default" in text
+
+
+def test_routes_that_were_tried(explain):
+    text = explain(f"http://{HOST}/apiary").stdout
+    assert re.findall(r"(no|yes) +prefix (\S+): ", text) == [
+        ("no", "/api/v1/streaming"), ("no", "/api"), ("no", "/join"), ("no", "/_next"), ("yes", "/")]
+    assert "prefix /api: the path begins with the prefix, which ends in the middle of a segment" in text
+
+
+def test_readings_of_an_ambiguous_path(explain):
+    text = explain(f"http://{HOST}//api/x").stdout
+    assert "as sent: //api/x -> prefix /\n" in text
+    assert "with everything decoded: /api/x -> prefix /api\n" in text
+
+
+SITES = [{"hosts": ["a.test"], "routes": [route_to("app")]}, {"hosts": ["*.test", "*.b.test"], "routes": [route_to("app")]},
+         {"hosts": ["*"], "routes": [route_to("app")]}]
+
+
+@pytest.mark.parametrize("host, said", [
+    ("a.test", "a.test: has exactly"), ("A.Test.:8080", "a.test: has exactly"), ("x.b.test", "*.b.test: no site has exactly"),
+    ("x.y.test", "*.test: no site has exactly"), ("other", "*: no site has this host"),
+])
+def test_why_a_site(explain, file, host, said):
+    config = {"listen": [":8080"], "upstreams": {"app": "127.0.0.1:1"}, "sites": SITES}
+    run = explain("/", "-H", f"Host: {host}", file=file(config))
+    assert f"site       {said}" in run.stdout and run.returncode == 0
+
+
+def test_no_site(explain):
+    run = explain("http://other.test/")
+    assert verdict(run) == ("refused", "misdirected") and f"no   {HOST}, ..." in run.stdout
+
+
+def test_no_route(explain, file):
+    config = {"listen": [":80"], "upstreams": {"app": "127.0.0.1:1"},
+              "sites": [{"hosts": ["*"], "routes": [route_to("app", "/a"), {"regex": "^/[0-9]+$", "upstream": "app"}]}]}
+    run = explain("http://any/b", file=file(config))
+    assert verdict(run) == ("refused", "no_route") and "no   regex ^/[0-9]+$: the regex does not match" in run.stdout
+
+
+def test_which_listeners(explain, file):
+    config = {"listen": ["127.0.0.1:8080", "127.0.0.2:8080", "127.0.0.1:8443", "unix:app.sock"],
+              "upstreams": {"app": "127.0.0.1:1"}, "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]}
+    path = file(config)
+    assert re.findall(r"127\S+:8\d+|unix:\S+app.sock", explain("http://any:8080/", file=path).stdout.split("client")[0]) == [
+        "127.0.0.1:8080", "127.0.0.2:8080"]
+    assert "listener   none on port 80;" in explain("http://any/", file=path).stdout
+    assert explain("/", "-H", "Host: any", file=path).stdout.split("client")[0].count("# ") == 4
+
+
+# Who asks -------------------------------------------------------------------------------------------------
+
+def test_x_forwarded_for_of_a_stranger(explain):
+    text = explain(f"http://{HOST}/", "-H", "X-Forwarded-For: 6.6.6.6").stdout
+    assert "client     192.0.2.1 (an example" in text and "the X-Forwarded-For it sends does not count" in text
+    assert "replaced  x-forwarded-for: 192.0.2.1" in text
+
+
+def test_x_forwarded_for_of_a_trusted_proxy(explain, file):
+    config = {"listen": [":80"], "trusted_proxies": ["10.0.0.0/8"], "upstreams": {"app": "127.0.0.1:1"},
+              "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]}
+    text = explain("http://any/", "--from", "10.1.1.1", "-H", "X-Forwarded-For: 6.6.6.6, 10.2.2.2", file=file(config)).stdout
+    assert re.search(r"client     10\.1\.1\.1 is a trusted proxy, one of 10\.0\.0\.0/8  # \S+:\d+\n +6\.6\.6\.6 asks", text)
+    assert "x-forwarded-for: 6.6.6.6, 10.2.2.2, 10.1.1.1" in text and "x-real-ip: 6.6.6.6" in text
+
+
+# Other refusals -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("options, method, fault", [
+    (["Content-Length: 1000000000"], "POST", "body_too_large"), (["Content-Length: 5, 6"], "POST", "bad_content_length"),
+    (["Transfer-Encoding: gzip"], "POST", "unknown_transfer_coding"), ([], "TRACE", "method_refused"),
+    (["Content-Length: 5", "Transfer-Encoding: chunked"], "POST", "framing_conflict"), (["Expect: tea"], "POST", "expectation_failed"),
+    (["X : 1"], "GET", "bad_field_name"), (["Connection: X-Forwarded-For"], "GET", "bad_connection_option"),
+    (["X-Long: " + "x" * 40000], "GET", "head_too_large"), ([], "G T", "bad_request_line"),
+])
+def test_refusals(explain, options, method, fault):
+    run = explain(f"http://{HOST}/", *(word for each in options for word in ("-H", each)), method=method)
+    assert verdict(run) == ("refused", fault)
+
+
+def test_an_upgrade(explain):
+    run = explain(f"http://{HOST}/join", *(word for each in (
+        "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==") for word in ("-H", each)))
+    assert verdict(run) == ("routed", "wizard")
+    assert re.search(r"Connection: Upgrade\n.*Upgrade: websocket", run.stdout)
+
+
+def test_secrets_are_shown_as_written(command, file):
+    config = {"listen": [":80"], "upstreams": {"app": "${env:APP}"}, "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]}
+    run = command("explain", file(config), "GET", "http://any/", environment={**os.environ, "APP": "hidden.test:1"})
+    assert run.returncode == 0 and "server ${env:APP}" in run.stdout and "hidden" not in run.stdout
+
+
+def test_nothing_steers_the_terminal(explain):
+    run = explain(f"http://{HOST}/x%0a%1b[31m", "-H", "X-Own: caf\xe9\x1b")
+    assert "\x1b" not in run.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("f",), ("f", "GET"), ("f", "GET", "/", "x"), ("f", "GET", "/", "-H"), ("f", "GET", "/", "-H", "no colon"),
+    ("f", "GET", "/", "--from"), ("f", "GET", "/", "--what"),
+])
+def test_wrong_uses(command, arguments):
+    run = command("explain", *arguments)
+    assert run.returncode == 2 and "usage: portico explain" in run.stderr
+
+
+@pytest.mark.parametrize("url, options, said", [("star-meet.com/x", (), "is no URL"), ("ftp://a/", (), "is no URL"),
+                                               ("/", ("--from", "localhost"), "is no address")])
+def test_wrong_words(explain, url, options, said):
+    run = explain(url, *options)
+    assert run.returncode == 2 and said in run.stderr and run.stdout == ""
+
+
+def test_a_bad_file(command, file):
+    run = command("explain", file("listen: 5\n"), "GET", "http://any/")
+    assert run.returncode == 1 and "portico.yaml:1:" in run.stderr

@@ -1,0 +1,1 @@
+"""What the scenarios are written with: the gateway as a process, scripted upstreams, raw clients, access records."""

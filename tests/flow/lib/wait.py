@@ -1,0 +1,24 @@
+"""Time: scenarios wait on conditions; everything is slower under a sanitizer."""
+import os
+import pathlib
+import time
+
+BINARY = pathlib.Path(os.environ.get("PORTICO", "build/release/portico")).resolve()
+
+
+def _holds(symbol):
+    return BINARY.is_file() and symbol in BINARY.read_bytes()
+
+
+SANITIZED = _holds(b"__asan_init") or _holds(b"__tsan_init")
+SLOW = 4.0 if SANITIZED or os.environ.get("PORTICO_SLOW") == "1" else 1.0
+PATIENCE = 8.0 * SLOW  # seconds after which what was waited for will not come
+
+
+def wait_until(condition, what="the condition", timeout=PATIENCE):
+    """The condition's first true value."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout:.0f} s in vain for {what}"
+        time.sleep(0.01)
+    return value

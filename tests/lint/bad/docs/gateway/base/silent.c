@@ -1,0 +1,2 @@
+/* Too short. */
+static int later; /* TODO */

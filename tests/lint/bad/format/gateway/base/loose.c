@@ -1,0 +1,2 @@
+int  loose ;
+int *tight;

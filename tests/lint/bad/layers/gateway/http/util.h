@@ -1,0 +1,2 @@
+#include "base/up.h"
+#include "codec/session.h"

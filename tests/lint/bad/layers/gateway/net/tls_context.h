@@ -1,0 +1,1 @@
+int tls_context_new(int request_context);

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Builds the Node services of the real suite below build/real; the Debian packages come from ./dev deps test.
+# Does only what has changed since the last time.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+built=$here/../../build/real
+export NEXT_TELEMETRY_DISABLED=1
+
+# install_service NAME: a copy of the service's directory with its node_modules
+install_service() {
+    mkdir -p "$built/$1"
+    rm -rf "$built/$1/app"
+    cp -R "$here/$1/." "$built/$1/"
+    cd "$built/$1"
+    if ! cmp -s package-lock.json .installed; then
+        rm -rf node_modules .installed
+        npm ci --no-audit --no-fund
+        cp package-lock.json .installed
+    fi
+}
+
+install_service streaming
+
+install_service next-app
+sources=$(find app next.config.mjs package-lock.json -type f | sort | xargs cat | cksum)
+if [ ! -f .next/BUILD_ID ] || [ "$sources" != "$(cat .built 2>/dev/null)" ]; then
+    rm -f .built
+    npm run build
+    echo "$sources" >.built
+fi
