@@ -4,12 +4,14 @@
  */
 #include "exchange/internal.h"
 
-/* Moves what fits; true when something moved. */
-static bool pump(struct stream *from, struct stream *to)
+/* Moves what fits; true when something moved. Whether all has been handed over is known before more is asked
+ * for: that may bring content, or the end, which the taking side has not been told of. */
+static bool pump(struct stream *from, struct stream *to, bool *done_out)
 {
     uint32_t before = from->rx.queued;
     to->ops->tx_body(to, &from->rx, &from->rx_trailers);
     bool moved = from->rx.queued < before;
+    *done_out = body_is_done(&from->rx);
     if ((moved || !from->rx.ended) && from->rx.queued < BODY_LOW_MARK)
         from->ops->rx_resume(from);
     return moved;
@@ -22,9 +24,8 @@ enum fault relay_up(struct exchange *x)
         return FAULT_NONE;
     if (!x->record.tunneled && x->route->max_body && in->rx.total > x->route->max_body)
         return FAULT_body_too_large;
-    if (pump(in, x->out))
+    if (pump(in, x->out, &x->uploaded))
         deadline_progress(x);
-    x->uploaded = body_is_done(&in->rx);
     if (x->uploaded)
         x->record.upload_us = record_elapsed_us(x);
     return FAULT_NONE;
@@ -34,10 +35,9 @@ void relay_down(struct exchange *x)
 {
     if (x->downloaded)
         return;
-    if (pump(x->out, x->in) || (x->in->facts & STREAM_ROOM))
+    if (pump(x->out, x->in, &x->downloaded) || (x->in->facts & STREAM_ROOM))
         deadline_progress(x);
     x->in->facts &= ~(unsigned)STREAM_ROOM;
-    x->downloaded = body_is_done(&x->out->rx);
     if (x->downloaded && !x->record.tunneled) {
         pool_give(&x->outbound, FAULT_NONE);
         x->out = NULL;
