@@ -34,7 +34,7 @@ static int check(const char *path, bool print)
 {
     struct config_findings findings;
     config_findings_init(&findings);
-    struct snapshot *snapshot = snapshot_new(path, config_modules, &findings);
+    struct snapshot *snapshot = snapshot_new(path, config_modules, NULL, &findings);
     cli_print_findings(&findings, stderr);
     if (snapshot && print)
         config_print(snapshot->config, stdout);

@@ -164,7 +164,7 @@ static int load_and_explain(struct question *question)
 {
     struct config_findings findings;
     config_findings_init(&findings);
-    struct snapshot *snapshot = snapshot_new(question->path, config_modules, &findings);
+    struct snapshot *snapshot = snapshot_new(question->path, config_modules, NULL, &findings);
     cli_print_findings(&findings, stderr);
     config_findings_fini(&findings);
     int code = snapshot ? explain(question, snapshot) : CLI_FAILED;

@@ -25,12 +25,12 @@ static void log_findings(const struct config_findings *findings)
 }
 
 /* SIGHUP: the same file, whatever it says now. */
-static struct snapshot *load_again(void *arg)
+static struct snapshot *load_again(void *arg, const struct snapshot *in_force)
 {
     const struct serving *serving = arg;
     struct config_findings findings;
     config_findings_init(&findings);
-    struct snapshot *snapshot = snapshot_new(serving->path, config_modules, &findings);
+    struct snapshot *snapshot = snapshot_new(serving->path, config_modules, in_force, &findings);
     log_findings(&findings);
     config_findings_fini(&findings);
     const char *unused = config_override_unused();
@@ -63,7 +63,7 @@ int cli_serve(const char *path, const struct serve_hooks *hooks)
 {
     struct config_findings findings;
     config_findings_init(&findings);
-    struct snapshot *snapshot = snapshot_new(path, config_modules, &findings);
+    struct snapshot *snapshot = snapshot_new(path, config_modules, NULL, &findings);
     cli_print_findings(&findings, stderr);
     config_findings_fini(&findings);
     const char *unused = config_override_unused();

@@ -19,7 +19,7 @@ static void free_snapshot(struct snapshot *snapshot)
 }
 
 struct snapshot *snapshot_new(const char *path, const struct config_module *const *modules,
-                              struct config_findings *findings)
+                              const struct snapshot *previous, struct config_findings *findings)
 {
     struct config *config = config_load(path, findings);
     if (!config)
@@ -31,7 +31,7 @@ struct snapshot *snapshot_new(const char *path, const struct config_module *cons
     snapshot->modules = modules;
     for (unsigned i = 0; modules[i]; i++) {
         CHECK(i < SNAPSHOT_PARTS);
-        snapshot->parts[i] = modules[i]->compile(config, findings);
+        snapshot->parts[i] = modules[i]->compile(config, previous ? previous->parts[i] : NULL, findings);
     }
     if (findings->errors > 0) {
         free_snapshot(snapshot);

@@ -14,8 +14,10 @@
  */
 struct config_module {
     const char *name;
-    /* NULL after adding an error, or when it needs no part. */
-    void *(*compile)(const struct config *config, struct config_findings *findings);
+    /* NULL after adding an error, or when it needs no part. `previous` is the module's part of the snapshot
+     * in force, or NULL: what outlives a configuration (counts, sessions) is taken over from it by reference,
+     * found by its identity. It may be in use and is not changed. */
+    void *(*compile)(const struct config *config, const void *previous, struct config_findings *findings);
     void (*free)(void *part);
 };
 
@@ -32,10 +34,10 @@ struct snapshot {
     void *parts[SNAPSHOT_PARTS];
 };
 
-/* Loads the file and compiles it with the modules (a static NULL-terminated list); refs == 1. NULL when there
- * is any error. */
+/* Loads the file and compiles it with the modules (a static NULL-terminated list); refs == 1. `previous` is
+ * the snapshot in force, made with the same modules, or NULL. NULL when there is any error. */
 struct snapshot *snapshot_new(const char *path, const struct config_module *const *modules,
-                              struct config_findings *findings);
+                              const struct snapshot *previous, struct config_findings *findings);
 
 /* The part that a module compiled, or NULL. The module must be on the snapshot's list. */
 const void *snapshot_part(const struct snapshot *snapshot, const struct config_module *module);

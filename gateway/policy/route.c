@@ -222,8 +222,10 @@ static void router_free(void *part)
     free(router);
 }
 
-static void *router_compile(const struct config *config, struct config_findings *findings)
+static void *router_compile(const struct config *config, const void *previous,
+                            struct config_findings *findings)
 {
+    (void)previous;
     unsigned errors = findings->errors;
     struct router *router = calloc(1, sizeof *router);
     CHECK(router != NULL);

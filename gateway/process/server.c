@@ -234,7 +234,7 @@ static void reload(struct server *server)
     coming->outdated = coming->snapshot != NULL;
     if (coming->outdated)
         return;
-    coming->snapshot = server->settings->load(server->settings->arg);
+    coming->snapshot = server->settings->load(server->settings->arg, server->snapshot);
     const struct config *before = server->snapshot->config;
     if (coming->snapshot &&
         sockets_bind(coming->snapshot->config, before, server->thread_count, &coming->sockets)) {

@@ -13,7 +13,7 @@
 struct server_settings {
     struct snapshot *snapshot; /* a reference is taken */
     /* Loads the configuration again; NULL, having logged every error, when the old one must stay. */
-    struct snapshot *(*load)(void *arg);
+    struct snapshot *(*load)(void *arg, const struct snapshot *in_force);
     void (*ready)(void *arg); /* called once every listener accepts; may be NULL */
     void *arg;
 };

@@ -156,8 +156,9 @@ struct tls_context *tls_setup_load(const struct config *config, struct config_fi
     return server;
 }
 
-static void *compile(const struct config *config, struct config_findings *findings)
+static void *compile(const struct config *config, const void *previous, struct config_findings *findings)
 {
+    (void)previous;
     return tls_setup_load(config, findings);
 }
 

@@ -38,8 +38,9 @@ static void free_part(void *part)
     free(clients);
 }
 
-static void *compile(const struct config *config, struct config_findings *findings)
+static void *compile(const struct config *config, const void *previous, struct config_findings *findings)
 {
+    (void)previous;
     struct tls_clients *clients = calloc(1, sizeof *clients + config->upstream_count * sizeof clients->of[0]);
     CHECK(clients != NULL);
     clients->count = config->upstream_count;

@@ -103,7 +103,7 @@ static const struct router *make_router(void)
     struct config_findings findings;
     config_findings_init(&findings);
     const struct config config = {.sites = sites, .site_count = HOSTS};
-    const struct router *router = route_module.compile(&config, &findings);
+    const struct router *router = route_module.compile(&config, NULL, &findings);
     insist(router != NULL);
     config_findings_fini(&findings);
     match_data = pcre2_match_data_create(1, NULL);

@@ -21,31 +21,45 @@ static void write_file(const char *text)
     fclose(file);
 }
 
-static void *compile_count(const struct config *config, struct config_findings *findings)
+static void *compile_count(const struct config *config, const void *previous,
+                           struct config_findings *findings)
 {
-    (void)findings;
+    (void)previous, (void)findings;
     int *count = malloc(sizeof *count);
     assert_non_null(count);
     *count = (int)config->sites[0].route_count;
     return count;
 }
 
-static void *compile_nothing(const struct config *config, struct config_findings *findings)
+static void *compile_nothing(const struct config *config, const void *previous,
+                             struct config_findings *findings)
 {
-    (void)config, (void)findings;
+    (void)previous, (void)config, (void)findings;
     return NULL;
 }
 
-static void *compile_refusing(const struct config *config, struct config_findings *findings)
+static void *compile_refusing(const struct config *config, const void *previous,
+                              struct config_findings *findings)
 {
+    (void)previous;
     config_error(findings, config->sites[0].routes[0].pattern_origin, "refused");
     return NULL;
 }
 
-static void *compile_warning(const struct config *config, struct config_findings *findings)
+static void *compile_warning(const struct config *config, const void *previous,
+                             struct config_findings *findings)
 {
+    (void)previous;
     config_warning(findings, config->sites[0].origin, "doubtful");
     return NULL;
+}
+
+static void *compile_upon_previous(const struct config *config, const void *previous,
+                                   struct config_findings *findings)
+{
+    int *generation = compile_count(config, previous, findings);
+    *generation = previous ? *(const int *)previous + 1 : 1;
+    return generation;
 }
 
 static void free_first(void *part)
@@ -63,17 +77,24 @@ static void free_second(void *part)
 static const struct config_module first = {"first", compile_count, free_first};
 static const struct config_module second = {"second", compile_count, free_second};
 static const struct config_module nothing = {"nothing", compile_nothing, free_first};
+static const struct config_module growing = {"growing", compile_upon_previous, free_second};
 static const struct config_module refusing = {"refusing", compile_refusing, free_first};
 static const struct config_module warning = {"warning", compile_warning, free_first};
 
-static struct snapshot *build(const struct config_module *const *modules, const char *expected)
+static struct snapshot *build_upon(const struct config_module *const *modules,
+                                   const struct snapshot *previous, const char *expected)
 {
     struct config_findings findings;
     config_findings_init(&findings);
-    struct snapshot *snapshot = snapshot_new(path, modules, &findings);
+    struct snapshot *snapshot = snapshot_new(path, modules, previous, &findings);
     said_compare(&(struct said_case){path, expected}, &findings);
     config_findings_fini(&findings);
     return snapshot;
+}
+
+static struct snapshot *build(const struct config_module *const *modules, const char *expected)
+{
+    return build_upon(modules, NULL, expected);
 }
 
 static const char good[] = "listen: [':80']\nupstreams: {app: 'a:1'}\n"
@@ -123,6 +144,19 @@ static void warnings_do_not_refuse(void **state)
     snapshot_unref(&snapshot);
 }
 
+static void parts_see_their_predecessor(void **state)
+{
+    (void)state;
+    static const struct config_module *const modules[] = {&first, &growing, NULL};
+    write_file(good);
+    struct snapshot *before = build(modules, "");
+    struct snapshot *after = build_upon(modules, before, "");
+    snapshot_unref(&before);
+    assert_int_equal(*(const int *)snapshot_part(after, &growing), 2);
+    assert_int_equal(*(const int *)snapshot_part(after, &first), 1);
+    snapshot_unref(&after);
+}
+
 static void *take_and_give(void *arg)
 {
     for (int i = 0; i < 10000; i++) {
@@ -169,9 +203,8 @@ static int leave_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_in_order),
-        cmocka_unit_test(whole_or_nothing),
-        cmocka_unit_test(warnings_do_not_refuse),
+        cmocka_unit_test(parts_in_order),         cmocka_unit_test(whole_or_nothing),
+        cmocka_unit_test(warnings_do_not_refuse), cmocka_unit_test(parts_see_their_predecessor),
         cmocka_unit_test(references_of_threads),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

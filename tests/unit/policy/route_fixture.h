@@ -119,7 +119,7 @@ static inline struct config_site *site_of(struct fixture *fixture, const char *h
 
 static inline void compile(struct fixture *fixture)
 {
-    fixture->router = route_module.compile(&fixture->config, &fixture->findings);
+    fixture->router = route_module.compile(&fixture->config, NULL, &fixture->findings);
     assert_int_equal(fixture->router == NULL, fixture->findings.errors > 0);
 }
 
