@@ -33,12 +33,18 @@ class Gateway:
             self.process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
                                             env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
-        wait_until(self._accepts, "the listener", PATIENCE)
+        self._waits_for = _ports(config) if isinstance(config, dict) else [port]
+        wait_until(self._accepts, "the listeners", PATIENCE)
 
     def _accepts(self):
+        """Whether every listener does: they are opened one after the other."""
         assert self.process.poll() is None, f"ended at once with {self.process.returncode}: {self.stderr()}"
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        while self._waits_for:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._waits_for[0])) != 0:
+                    return False
+            self._waits_for.pop(0)
+        return True
 
     # seeing
 
@@ -107,6 +113,11 @@ class Gateway:
             raise AssertionError(f"does not stop: {self.stderr()}") from None
         complaints = [line for line in self.stderr().splitlines() if any(word in line for word in COMPLAINTS)]
         assert not complaints and code == 0, f"exit code {code}: {self.stderr()}"
+
+
+def _ports(config):
+    addresses = [listener["address"] for listener in config["listen"]]
+    return [int(address.rpartition(":")[2]) for address in addresses if address.startswith("127.0.0.1:")]
 
 
 def configuration(port, upstreams, directory, routes=None, sites=None, **settings):
