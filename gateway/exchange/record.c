@@ -45,6 +45,9 @@ void record_request(struct exchange *x)
     record->method = request->method_text;
     record->target = request->target;
     record->host = request->authority;
+    record->tls_version = client->tls_version;
+    record->tls_cipher = client->tls_cipher;
+    record->tls_name = client->server_name;
     record->referer = value_of(&request->fields, FIELD_referer);
     record->user_agent = value_of(&request->fields, FIELD_user_agent);
     record->version_minor = request->version == 20 ? 20 : request->version_minor;

@@ -228,9 +228,16 @@ static void json_word(struct printer *printer, struct slice word)
     *printer->at++ = '"';
 }
 
-/* What follows a key; DETAIL takes its key back when it has nothing to say. */
-#define PUT_TIME(value)     json_time(&printer, second, value)
-#define PUT_TEXT(value)     json_text(&printer, value)
+/* What follows a key; OPTIONAL and DETAIL take their key back when they have nothing to say. */
+#define PUT_TIME(value) json_time(&printer, second, value)
+#define PUT_TEXT(value) json_text(&printer, value)
+#define PUT_OPTIONAL(value)   \
+    do {                      \
+        if ((value).len == 0) \
+            printer.at = key; \
+        else                  \
+            PUT_TEXT(value);  \
+    } while (0)
 #define PUT_URL(value)      json_url(&printer, value)
 #define PUT_NUMBER(value)   put_number(&printer, value)
 #define PUT_FLAG(value)     put(&printer, (value) ? SLICE("true") : SLICE("false"))
@@ -264,6 +271,7 @@ size_t log_line_json(const struct record *record, struct log_second *second, cha
 enum {
     ROOM_TIME = 26,
     ROOM_TEXT = LOG_TEXT_MAX + 5,
+    ROOM_OPTIONAL = ROOM_TEXT,
     ROOM_URL = ROOM_TEXT,
     ROOM_NUMBER = 20,
     ROOM_FLAG = 5,

@@ -20,8 +20,10 @@ struct record {
     struct slice request_id;
     struct slice client; /* address of the client, after the trust walk */
     struct slice method;
-    struct slice host;   /* as the client named it; empty when it did not */
-    struct slice target; /* raw; secrets in the query are redacted when printed */
+    struct slice host;                    /* as the client named it; empty when it did not */
+    struct slice target;                  /* raw; secrets in the query are redacted when printed */
+    struct slice tls_version, tls_cipher; /* of the client's connection; empty without TLS */
+    struct slice tls_name;                /* that its handshake asked for; empty when it asked for none */
     struct slice referer;
     struct slice user_agent;
     struct slice route;           /* the route's pattern; empty before routing */

@@ -29,6 +29,30 @@ def test_both_versions_serve(secure, upstream, version, name):
         assert fields["x-forwarded-proto"] == "https"
 
 
+@pytest.mark.parametrize("version,printed,ciphers", [(V12, "TLSv1.2", "ECDHE-ECDSA-"), (V13, "TLSv1.3", "TLS_")])
+def test_the_log_says_how_it_was_encrypted(secure, upstream, version, printed, ciphers):
+    gateway = secure(upstream(echo))
+    with gateway.connect("A.wild.test", version=version) as client:
+        client.get("/x", host="one.test")
+        cipher = client.sock.cipher()[0]
+    record = gateway.last_record()
+    assert (record.tls_version, record.tls_cipher, record.tls_name) == (printed, cipher, "a.wild.test")
+    assert cipher.startswith(ciphers)
+
+
+def test_the_log_says_nothing_of_tls_without_it(secure, upstream, authority):
+    gateway = secure(upstream(echo))
+    context = client_context(authority)
+    context.check_hostname = False
+    with gateway.connect(None, context=context) as client:
+        client.get()
+    with gateway.client() as plain:
+        plain.get()
+    without_name, without_tls = gateway.log_records(2)
+    assert without_name.tls_version == "TLSv1.3" and "tls_name" not in without_name.values
+    assert not [name for name in without_tls.values if name.startswith("tls_")]
+
+
 def test_min_version(secure, upstream):
     gateway = secure(upstream(echo), tls={"min_version": "1.3"})
     with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION|protocol version"):

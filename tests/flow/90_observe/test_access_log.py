@@ -24,7 +24,7 @@ def test_every_field(portico, upstream):
     gateway = portico({"app": app}, sites=[{"hosts": ["portico.test"], "routes": [route_to("app", "/shop")]}])
     begun = time.time()
     record, _ = record_of(gateway, post(b"123", "/shop/cart?id=1", referer="https://a.test/", user_agent="tests/1"))
-    assert set(KEYS.values()) - set(record.values) <= {KEYS["detail"]}
+    assert set(KEYS.values()) - set(record.values) <= {KEYS[name] for name in ("detail", "tls_version", "tls_cipher", "tls_name")}
     assert (record.client, record.method, record.host, record.target) == ("127.0.0.1", "POST", "portico.test", "/shop/cart?id=1")
     assert (record.protocol, record.status, record.cause) == ("HTTP/1.1", 200, NO_FAULT)
     assert (record.site, record.route, record.upstream, record.endpoint) == ("portico.test", "/shop", "app", app.address)

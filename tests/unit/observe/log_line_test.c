@@ -55,6 +55,9 @@ static struct record full_record(void)
         .method = SLICE("GET"),
         .host = SLICE("star.example"),
         .target = SLICE("/api/v1/streaming?access_token=abc&stream=user"),
+        .tls_version = SLICE("TLSv1.3"),
+        .tls_cipher = SLICE("TLS_AES_128_GCM_SHA256"),
+        .tls_name = SLICE("star.example"),
         .referer = SLICE("https://u:p@star.example/?code=1"),
         .user_agent = SLICE("curl/7.88.1"),
         .route = SLICE("/api/v1/streaming"),
@@ -85,7 +88,8 @@ static void json_is_exact(void **state)
         "{\"time\":\"2026-11-21T02:10:00.123Z\",\"request_id\":\"0123456789abcdef0123456789abcdef\","
         "\"client\":\"2001:db8::7\",\"method\":\"GET\",\"host\":\"star.example\","
         "\"target\":\"/api/v1/streaming?access_token=[redacted]&stream=user\",\"protocol\":\"HTTP/"
-        "1.1\",\"status\":502,"
+        "1.1\",\"tls_version\":\"TLSv1.3\",\"tls_cipher\":\"TLS_AES_128_GCM_SHA256\","
+        "\"tls_name\":\"star.example\",\"status\":502,"
         "\"cause\":\"upstream_malformed\",\"detail\":\"bad_chunk\",\"site\":\"star.example\","
         "\"route\":\"/api/v1/"
         "streaming\",\"upstream\":\"streaming\",\"endpoint\":\"10.0.0.2:4000\",\"bytes_in\":0,"
@@ -236,6 +240,9 @@ static void the_longest_line_fits(void **state)
                             .client = all,
                             .method = all,
                             .host = all,
+                            .tls_version = all,
+                            .tls_cipher = all,
+                            .tls_name = all,
                             .target = all,
                             .referer = all,
                             .user_agent = all,
