@@ -1,7 +1,7 @@
 /*
  * What every floor of one worker thread shares: its event loop, its tasks, timers, blocks and clock. Owned
  * and turned by process/thread.c; everything else holds a pointer. Nothing in here may be touched by another
- * thread.
+ * thread, but that letters may be posted to the mailbox.
  */
 #ifndef PORTICO_BASE_LOOP_H
 #define PORTICO_BASE_LOOP_H
@@ -13,6 +13,7 @@
 #include "base/timer.h"
 
 struct counters;
+struct mailbox;
 
 /* One thread's loop. */
 struct loop {
@@ -24,6 +25,7 @@ struct loop {
     struct clock clock;
     struct timer_wheel *timers;
     struct counters *counters;
+    struct mailbox *mailbox; /* where other threads reach this one; open until all threads have ended */
 };
 
 #endif

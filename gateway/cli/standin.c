@@ -5,12 +5,12 @@
 #include "cli/standin.h"
 
 #include "base/counters.h"
+#include "base/mailbox.h"
 #include "cli/standin_answer.h"
 #include "codec/session.h"
 #include "config/value.h"
 #include "net/listener.h"
 #include "process/loop.h"
-#include "process/mailbox.h"
 
 #include <stdlib.h>
 

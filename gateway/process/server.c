@@ -6,9 +6,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mailbox.h"
 #include "net/tls_tickets.h"
 #include "process/loop.h"
-#include "process/mailbox.h"
 #include "process/sockets.h"
 #include "process/thread.h"
 #include "process/tls_watch.h"

@@ -6,11 +6,11 @@
 
 #include "base/check.h"
 #include "base/counters.h"
+#include "base/mailbox.h"
 #include "codec/session.h"
 #include "exchange/exchange.h"
 #include "net/listener.h"
 #include "process/loop.h"
-#include "process/mailbox.h"
 #include "process/tls_setup.h"
 
 #include <stdlib.h>
@@ -276,6 +276,7 @@ struct thread *thread_new(const struct thread_settings *settings)
     counters_init(&thread->counters);
     loop_open(&thread->loop, &thread->counters);
     mailbox_open(&thread->mailbox, thread->loop.base, thread);
+    thread->loop.mailbox = &thread->mailbox;
     clusters_init(&thread->clusters, &thread->loop, settings->hurry, settings->arg);
     session_home_init(&thread->sessions, &thread->loop, exchange_begin, &thread->exchanges);
     struct exchange_home *exchanges = &thread->exchanges;

@@ -1,8 +1,8 @@
 /*
- * process/mailbox: letters of several threads are delivered on the receiver's, every one once and each
+ * base/mailbox: letters of several threads are delivered on the receiver's, every one once and each
  * sender's in order; the rest when it closes. Fit for a thread checker.
  */
-#include "process/mailbox.h"
+#include "base/mailbox.h"
 
 #include "../turning.h"
 

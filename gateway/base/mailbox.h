@@ -1,9 +1,9 @@
 /*
- * How other threads reach a worker: letters are queued under a lock and delivered on the worker's own loop.
- * Never used in the path of a request.
+ * How other threads reach a thread with a loop: letters are queued under a lock and delivered on the worker's
+ * own loop. Never used in the path of a request that finds all it needs on its own thread.
  */
-#ifndef PORTICO_PROCESS_MAILBOX_H
-#define PORTICO_PROCESS_MAILBOX_H
+#ifndef PORTICO_BASE_MAILBOX_H
+#define PORTICO_BASE_MAILBOX_H
 
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /*
- * The queue behind process/mailbox.h: an eventfd wakes the worker when the first letter arrives.
+ * The queue behind base/mailbox.h: an eventfd wakes the worker when the first letter arrives.
  */
-#include "process/mailbox.h"
+#include "base/mailbox.h"
 
 #include "base/check.h"
 
