@@ -109,16 +109,26 @@ static struct fields keep_fields(const struct fields *fields, struct arena *aren
 
 /* --- the answer --- */
 
+static void keep_finding(void *arg, const char *policy, struct config_origin origin, struct slice text)
+{
+    struct explanation *explanation = arg;
+    if (explanation->policy_count < EXPLAIN_POLICIES_MAX)
+        explanation->policies[explanation->policy_count++] = (struct finding_of_policy){policy, origin, text};
+}
+
 static int judge(const struct question *question, const struct snapshot *snapshot, struct stream *inbound)
 {
     struct rehearsal rehearsal = {.config = snapshot->config,
                                   .router = snapshot_part(snapshot, &route_module),
+                                  .pipeline = snapshot_part(snapshot, &pipeline_module),
                                   .scratch = router_scratch_new(),
                                   .inbound = inbound};
     struct explanation explanation = {.rehearsal = &rehearsal,
                                       .port = port_of(question, inbound->arena),
                                       .from_example = question->from == EXAMPLE_CLIENT,
                                       .out = stdout};
+    rehearsal.trace = keep_finding;
+    rehearsal.trace_arg = &explanation;
     explanation.fault = read_head(snapshot->config, write_head(question, inbound->arena), inbound);
     explanation.was_read = explanation.fault == FAULT_NONE;
     explanation.asked = keep_fields(&inbound->rx_head.fields, inbound->arena);

@@ -240,6 +240,35 @@ static void print_readings(const struct explanation *e)
     print_reading(e, "", "with everything decoded", target->loose_path);
 }
 
+/* --- policies --- */
+
+static void print_policies(const struct explanation *e)
+{
+    const char *label = "policies";
+    for (unsigned i = 0; i < e->policy_count; i++) {
+        const struct finding_of_policy *finding = &e->policies[i];
+        struct slice text = clean(e, finding->text);
+        topic(e, label, "%s: %.*s", finding->policy, SLICE_ARGS(text));
+        end_with_origin(e, finding->origin);
+        label = "";
+    }
+}
+
+/* What the policies do to every response. */
+static void print_response(const struct explanation *e)
+{
+    const struct fields *fields = &e->rehearsal->response.fields;
+    const char *label = "response";
+    for (unsigned i = 0; i < fields->count; i++) {
+        const struct field *field = &fields->at[i];
+        if (field->marks & FIELD_GONE)
+            continue;
+        struct slice name = field_name(field), value = clean(e, field_value(field));
+        topic(e, label, "%-9s %.*s: %.*s\n", "set", SLICE_ARGS(name), SLICE_ARGS(value));
+        label = "";
+    }
+}
+
 /* --- upstream and settings --- */
 
 static void print_upstream_settings(const struct explanation *e, const struct config_upstream *upstream)
@@ -357,6 +386,13 @@ static void print_verdict(const struct explanation *e)
               row->closes ? "; the connection is closed" : "");
         return;
     }
+    const struct policy_answer *answer = &e->rehearsal->answer;
+    if (answer->status != 0) {
+        struct slice location = clean(e, answer->location);
+        topic(e, "answered", "%u here%s%.*s\n", answer->status, location.len > 0 ? ", see " : "",
+              SLICE_ARGS(location));
+        return;
+    }
     struct slice pattern = pattern_of(e, e->rehearsal->route), name = e->rehearsal->route->upstream->name;
     topic(e, "routed", "to %.*s, by %.*s", SLICE_ARGS(name), SLICE_ARGS(pattern));
     end_with_origin(e, e->rehearsal->route->origin);
@@ -376,9 +412,11 @@ void explain_print(const struct explanation *e)
         print_routes(e);
         print_readings(e);
     }
+    print_policies(e);
     if (rehearsal->route && e->fault != FAULT_ambiguous_path)
         print_upstream(e);
-    if (!e->fault)
+    if (!e->fault && rehearsal->answer.status == 0)
         print_request(e);
+    print_response(e);
     print_verdict(e);
 }

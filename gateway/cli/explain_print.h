@@ -9,6 +9,16 @@
 
 #include <stdio.h>
 
+/* What a policy has found. */
+struct finding_of_policy {
+    const char *policy;
+    struct config_origin origin;
+    struct slice text;
+};
+
+/* Findings that are kept; more are not printed. */
+enum { EXPLAIN_POLICIES_MAX = 64 };
+
 /* A request, what was made of it, and where to print it. */
 struct explanation {
     const struct rehearsal *rehearsal;
@@ -17,6 +27,8 @@ struct explanation {
     bool from_example;   /* the client's address is not the user's choice */
     bool was_read;       /* the head could be parsed */
     enum fault fault;    /* what the client is answered with, or FAULT_NONE */
+    struct finding_of_policy policies[EXPLAIN_POLICIES_MAX];
+    unsigned policy_count;
     FILE *out;
 };
 

@@ -50,7 +50,8 @@ void config_read_defaults(struct loader *loader, const struct setting *row, cons
                           void *object)
 {
     (void)row, (void)object;
-    struct section_target target = {.settings = &loader->inherited, .origins = loader->inherited.origins};
+    struct config_scope *scope = &loader->config->defaults;
+    struct section_target target = {.settings = scope, .origins = scope->origins};
     if (schema_expect(loader->findings, node, YAML_MAP, "a mapping"))
         config_read_section(loader, SECTION_inherited, node, target);
 }
@@ -355,8 +356,9 @@ static void set_defaults(struct loader *loader)
         schema_set_defaults(rows[i].part, part);
         memcpy(part + rows[i].origins, &origins, sizeof origins);
     }
-    schema_set_defaults(SECTION_inherited, &loader->inherited);
-    loader->inherited.origins = config_new_origins(loader, SECTION_inherited);
+    loader->config->scope_count = 1;
+    schema_set_defaults(SECTION_inherited, &loader->config->defaults);
+    loader->config->defaults.origins = config_new_origins(loader, SECTION_inherited);
 }
 
 static void start(struct loader *loader, const char *name, struct config_findings *findings)

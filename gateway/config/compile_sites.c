@@ -1,13 +1,13 @@
 /*
- * Sites, hosts and routes from all files. Settings are inherited by copying: a route begins as its site's
- * settings, a site as the defaults, origins included; what is written overwrites. Which route shadows another
+ * Sites, hosts and routes from all files. Settings are inherited by copying: a route's scope begins as its
+ * site's, a site's as the defaults, origins included; what is written overwrites. Which route shadows another
  * is not known here.
  */
 #include "config/internal.h"
 
 #include "config/names.h"
 
-/* A site while its keys are read: the settings its routes begin with. */
+/* A site while its keys are read. */
 struct site_draft {
     struct config_site *site;
     const struct yaml_node *routes;
@@ -107,26 +107,23 @@ void config_read_pattern(struct loader *loader, const struct setting *row, const
 }
 
 /* A copy of the settings with origins of its own. */
-static struct config_route inherit(struct loader *loader, const struct config_route *from)
+static struct config_scope inherit(struct loader *loader, const struct config_scope *from)
 {
     size_t count;
     schema_rows(SECTION_inherited, &count);
-    struct config_route copy = *from;
+    struct config_scope copy = *from;
+    copy.index = loader->config->scope_count++;
     copy.origins = config_new_origins(loader, SECTION_inherited);
     memcpy(copy.origins, from->origins, count * sizeof *copy.origins);
     return copy;
 }
 
-static void read_route(struct loader *loader, const struct yaml_node *node,
-                       const struct config_route *inherited, struct config_route *route)
+static void read_route(struct loader *loader, const struct yaml_node *node, struct config_route *route)
 {
-    struct config_site *site = route->site;
-    uint32_t index = route->index;
-    *route = inherit(loader, inherited);
-    route->site = site;
-    route->index = index;
+    struct config_scope *scope = &route->scope;
+    *scope = inherit(loader, &route->site->scope);
     route->origin = config_keep_origin(loader, node->origin);
-    struct section_target target = {.object = route, .settings = route, .origins = route->origins};
+    struct section_target target = {.object = route, .settings = scope, .origins = scope->origins};
     if (!schema_expect(loader->findings, node, YAML_MAP, "a mapping, as { prefix: /, upstream: app }"))
         return;
     bool all_known = config_read_section(loader, SECTION_route, node, target);
@@ -134,8 +131,7 @@ static void read_route(struct loader *loader, const struct yaml_node *node,
         config_error(loader->findings, node->origin, "a route needs one of prefix, path and regex");
 }
 
-static void read_routes(struct loader *loader, const struct site_draft *draft,
-                        const struct config_route *inherited)
+static void read_routes(struct loader *loader, const struct site_draft *draft)
 {
     struct config_site *site = draft->site;
     if (draft->routes->count == 0)
@@ -145,22 +141,23 @@ static void read_routes(struct loader *loader, const struct site_draft *draft,
         struct config_route *route = &site->routes[site->route_count];
         route->site = site;
         route->index = site->route_count++;
-        read_route(loader, node, inherited, route);
+        read_route(loader, node, route);
     }
 }
 
 static void read_site(struct loader *loader, const struct yaml_node *node, struct config_site *site)
 {
     struct site_draft draft = {.site = site};
-    struct config_route inherited = inherit(loader, &loader->inherited);
+    struct config_scope *scope = &site->scope;
+    *scope = inherit(loader, &loader->config->defaults);
     site->origin = config_keep_origin(loader, node->origin);
     if (!schema_expect(loader->findings, node, YAML_MAP, "a mapping with hosts and routes"))
         return;
-    struct section_target target = {.object = &draft, .settings = &inherited, .origins = inherited.origins};
+    struct section_target target = {.object = &draft, .settings = scope, .origins = scope->origins};
     schema_set_defaults(SECTION_client_certificates, &site->client_certificates);
     config_read_section(loader, SECTION_site, node, target);
     if (draft.routes)
-        read_routes(loader, &draft, &inherited);
+        read_routes(loader, &draft);
 }
 
 void config_compile_sites(struct loader *loader)

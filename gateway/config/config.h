@@ -9,22 +9,9 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "config/scopes.h"
 
 #include <stdint.h>
-
-/* Where a value was written; line 0 means that it is a default. */
-struct config_origin {
-    const char *file;
-    unsigned line, column; /* 1-based */
-    const char *redacted;  /* as written, when the value came from ${env:} or ${file:} and must not be shown;
-                              else NULL */
-};
-
-/* A text that is kept as it was written. */
-struct config_text {
-    struct slice text;
-    struct config_origin origin;
-};
 
 /* process: */
 struct config_process {
@@ -140,19 +127,27 @@ struct config_upstream {
 /* How a route compares the path. */
 enum config_match { CONFIG_MATCH_PREFIX, CONFIG_MATCH_EXACT, CONFIG_MATCH_REGEX };
 
-/* One route of a site, with what it inherits from its site and from defaults. */
-struct config_route {
-    enum config_match match;
-    struct slice pattern; /* prefix and exact: a canonical path beginning with '/'; regex: PCRE2 text */
-    struct config_upstream *upstream;
-    uint32_t index; /* in its site: the first match wins */
+/* Settings that may stand in defaults, in a site and in a route, as they are in force in one of these
+ * places. */
+struct config_scope {
+    uint32_t index; /* below config.scope_count: 0 is defaults, each site and each route has its own */
     uint64_t first_byte_timeout_us;
     uint64_t between_bytes_timeout_us; /* both directions, reading and writing */
     uint64_t idle_timeout_us;          /* tunnels */
     uint64_t max_body;                 /* bytes; 0: no limit */
-    struct config_site *site;
+    const struct config_methods *methods;
     struct config_origin *origins; /* of the settings, wherever they are inherited from */
-    struct config_origin origin;   /* of the route */
+};
+
+/* One route of a site. */
+struct config_route {
+    enum config_match match;
+    struct slice pattern; /* prefix and exact: a canonical path beginning with '/'; regex: PCRE2 text */
+    struct config_upstream *upstream;
+    uint32_t index;            /* in its site: the first match wins */
+    struct config_scope scope; /* what it inherits from its site and from defaults, and its own */
+    struct config_site *site;
+    struct config_origin origin; /* of the route */
     struct config_origin pattern_origin;
 };
 
@@ -168,7 +163,8 @@ struct config_site {
     uint32_t host_count;
     struct config_route *routes;
     uint32_t route_count;
-    uint32_t index; /* in config.sites */
+    uint32_t index;            /* in config.sites */
+    struct config_scope scope; /* for what happens before a route is found */
     struct config_client_certificates client_certificates;
     struct config_origin origin;
 };
@@ -187,6 +183,8 @@ struct config {
     uint32_t upstream_count;
     struct config_site *sites;
     uint32_t site_count;
+    struct config_scope defaults; /* for what happens before a site is found */
+    uint32_t scope_count;
     struct network *trusted_proxies;
     struct config_text *trusted_proxy_texts; /* the same, as written */
     uint32_t trusted_proxy_count;

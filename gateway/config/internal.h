@@ -27,7 +27,6 @@ struct loader {
     struct arena trees;             /* nodes and texts of the files; gone when the configuration is made */
     const struct source_file *file; /* that the node at hand stands in */
     struct pending *upstreams, *sites, *includes; /* newest first until turned around */
-    struct config_route inherited;                /* the settings of defaults, with their origins */
     struct config_upstream **by_name;             /* all upstreams, sorted */
     bool *is_used;                                /* by upstream.index */
     bool has_listen, has_sites;                   /* such a key stands somewhere */

@@ -71,6 +71,16 @@ static void read_scalar(struct loader *loader, const struct setting *row, const 
     target.origins[schema_slot(row)] = config_keep_origin(loader, node->origin);
 }
 
+/* What is inherited stands with the settings, whatever object is being read. */
+static void read_key(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                     struct section_target target)
+{
+    bool inherited = row->section == SECTION_inherited;
+    row->read(loader, row, node, inherited ? target.settings : target.object);
+    if (inherited)
+        target.origins[schema_slot(row)] = config_keep_origin(loader, node->origin);
+}
+
 static void read_part(struct loader *loader, const struct setting *row, const struct yaml_node *node,
                       void *object)
 {
@@ -104,7 +114,7 @@ bool config_read_section(struct loader *loader, enum section_id section, const s
         if (!row)
             schema_report_unknown(loader->findings, section, node->key);
         else if (row->type == SETTING_KEY)
-            row->read(loader, row, node, target.object);
+            read_key(loader, row, node, target);
         else if (row->type == SETTING_PART)
             read_part(loader, row, node, target.object);
         else

@@ -39,6 +39,7 @@ static enum step attempt_failed(struct exchange *x, enum fault fault, enum fault
 static enum step step_begin(struct exchange *x)
 {
     record_request(x);
+    admit_begin(x);
     deadline_start(x);
     deadline_set(x, x->pin->config->client.write_timeout_us);
     counters_add(x->home->loop->counters, COUNTER_requests, 1);
@@ -52,7 +53,7 @@ static enum step step_route(struct exchange *x)
     enum fault fault = request_read_target(x);
     if (!fault && x->in->client->redirects)
         fault = redirect_answer(x);
-    if (!fault && x->answer.status != 0)
+    if (!fault && x->call.answer.status != 0)
         return STEP_reply;
     if (!fault)
         fault = request_route(x);
@@ -61,6 +62,13 @@ static enum step step_route(struct exchange *x)
 
 static enum step step_admit(struct exchange *x)
 {
+    if (x->expired && x->call.delay_us == 0)
+        return fail(x, FAULT_policy_timeout, FAULT_NONE);
+    enum policy_verdict verdict = admit_judge(x);
+    if (verdict == POLICY_REFUSE)
+        return fail(x, x->call.fault, FAULT_NONE);
+    if (verdict != POLICY_PASS)
+        return verdict == POLICY_ANSWER ? STEP_reply : STEP_WAIT;
     enum fault fault = request_prepare(x);
     return fault ? fail(x, fault, FAULT_NONE) : STEP_pick;
 }
@@ -97,7 +105,7 @@ static enum step step_forward(struct exchange *x)
     x->record.reused = reused;
     x->record.connect_us = record_elapsed_us(x);
     x->out->ops->tx_head(x->out, &x->in->rx_head);
-    deadline_set(x, x->route->between_bytes_timeout_us);
+    deadline_set(x, x->route->scope.between_bytes_timeout_us);
     return STEP_respond;
 }
 
@@ -133,10 +141,11 @@ static enum step begin_response(struct exchange *x)
         return fail(x, FAULT_upstream_malformed, detail);
     if (head->status == 101 && !websocket_accepts(&x->in->rx_head.fields, &head->fields))
         return fail(x, FAULT_upstream_bad_upgrade, FAULT_NONE);
+    pipeline_respond(&x->call, head);
     x->in->ops->tx_head(x->in, head);
     x->responding = true;
     x->record.status = head->status;
-    deadline_set(x, x->route->between_bytes_timeout_us);
+    deadline_set(x, x->route->scope.between_bytes_timeout_us);
     return head->status == 101 ? STEP_tunnel : STEP_relay;
 }
 
@@ -156,7 +165,7 @@ static enum step step_respond(struct exchange *x)
     if (fault)
         return fail(x, fault, FAULT_NONE);
     if (x->uploaded && !uploaded)
-        deadline_set(x, x->route->first_byte_timeout_us);
+        deadline_set(x, x->route->scope.first_byte_timeout_us);
     return STEP_WAIT;
 }
 
@@ -172,7 +181,7 @@ static enum step step_relay(struct exchange *x)
     client_waits = x->out && x->out->rx.queued == 0;
     if (client_waits && (x->out->facts & STREAM_FAILED))
         return fail(x, x->out->fault, x->out->detail);
-    deadline_limit(x, client_waits ? x->route->between_bytes_timeout_us
+    deadline_limit(x, client_waits ? x->route->scope.between_bytes_timeout_us
                                    : x->pin->config->client.write_timeout_us);
     return x->in->facts & STREAM_SENT ? STEP_finish : STEP_WAIT;
 }
@@ -183,7 +192,7 @@ static enum step step_tunnel(struct exchange *x)
         x->record.tunneled = true;
         counters_add(x->home->loop->counters, COUNTER_tunnels, 1);
         x->uploaded = false;
-        deadline_set(x, x->route->idle_timeout_us);
+        deadline_set(x, x->route->scope.idle_timeout_us);
     }
     if (x->expired)
         return fail(x, FAULT_tunnel_idle, FAULT_NONE);
@@ -218,6 +227,7 @@ static enum step step_finish(struct exchange *x)
     bool lives_on = x->cause == FAULT_NONE || (replied && !fault_row(x->cause)->closes);
     deadline_stop(x);
     record_end(x);
+    pipeline_finish(&x->call, x->record.status);
     pool_give(&x->outbound, x->cause);
     body_fini(&x->reply.body);
     list_remove(&x->home->exchanges, &x->node);

@@ -12,6 +12,7 @@
 #include "http/date.h"
 #include "http/stream.h"
 #include "observe/access_log.h"
+#include "policy/policy.h"
 #include "policy/route.h"
 #include "upstream/cluster.h"
 
@@ -23,12 +24,12 @@ struct pin {
     struct snapshot *snapshot;
     const struct config *config;
     const struct router *router;
+    const struct pipeline *pipeline;
     struct cluster **clusters; /* by config_upstream.index */
 };
 
-/* Makes a pin with refs == 1 that takes over the caller's reference to the snapshot. `router` is the
- * snapshot's part of route_module. */
-struct pin *pin_new(struct snapshot *snapshot, const struct router *router, struct clusters *clusters);
+/* Makes a pin with refs == 1 that takes over the caller's reference to the snapshot. */
+struct pin *pin_new(struct snapshot *snapshot, struct clusters *clusters);
 
 /* Gives up a reference and stores NULL; the last one frees it. Accepts NULL. */
 void pin_unref(struct pin **pin);

@@ -21,12 +21,6 @@ enum step {
     STEP_DONE
 };
 
-/* What is answered here instead of by an upstream, when it is no fault. */
-struct answer {
-    unsigned status; /* 0: none */
-    struct slice type, text, location;
-};
-
 /* A response made here, ready to be sent. */
 struct reply {
     struct message head;
@@ -60,7 +54,7 @@ struct exchange {
     bool half_closed;          /* the client has closed its sending side behind its request */
     bool responding;           /* a final response head has been sent to the client */
     unsigned interims;
-    struct answer answer;
+    struct policy_call call;
     struct reply reply;
     enum fault cause, detail; /* why it did not end well */
 
@@ -98,6 +92,17 @@ bool deadline_awaits_client(const struct exchange *x);
 /* Stops watching. */
 void deadline_stop(struct exchange *x);
 
+/* --- admit.c: the policies --- */
+
+/* What the policies may know of the request; they are those of `defaults` until more is known. */
+void admit_begin(struct exchange *x);
+
+/* From now on the policies of this scope count: a site's, then a route's. */
+void admit_enter(struct exchange *x, const struct config_scope *scope);
+
+/* Asks the policies. With DELAY, the deadline is set. */
+MUST_USE enum policy_verdict admit_judge(struct exchange *x);
+
 /* --- request.c: from the client's request to the upstream's --- */
 
 /* Splits target and Host; in->rx_head is untouched. */
@@ -133,12 +138,12 @@ MUST_USE enum fault response_prepare(struct exchange *x);
 
 /* --- redirect.c: listeners that send everything to https --- */
 
-/* Fills x->answer, or leaves it empty when the request is to be served all the same. */
+/* Fills x->call.answer, or leaves it empty when the request is to be served all the same. */
 MUST_USE enum fault redirect_answer(struct exchange *x);
 
 /* --- reply.c: responses made here --- */
 
-/* Fills x->reply from x->answer, or for the fault in x->cause. */
+/* Fills x->reply from x->call.answer, or for the fault in x->cause. */
 void reply_build(struct exchange *x);
 
 /* The Date of this second; copied into the exchange's arena. */

@@ -8,12 +8,16 @@
 
 #include <stdlib.h>
 
-struct pin *pin_new(struct snapshot *snapshot, const struct router *router, struct clusters *clusters)
+struct pin *pin_new(struct snapshot *snapshot, struct clusters *clusters)
 {
     const struct config *config = snapshot->config;
     struct pin *pin = calloc(1, sizeof *pin);
     CHECK(pin != NULL);
-    *pin = (struct pin){.refs = 1, .snapshot = snapshot, .config = config, .router = router};
+    *pin = (struct pin){.refs = 1,
+                        .snapshot = snapshot,
+                        .config = config,
+                        .router = snapshot_part(snapshot, &route_module),
+                        .pipeline = snapshot_part(snapshot, &pipeline_module)};
     pin->clusters = calloc(config->upstream_count + 1u, sizeof(struct cluster *));
     CHECK(pin->clusters != NULL);
     for (uint32_t i = 0; i < config->upstream_count; i++) {

@@ -56,7 +56,8 @@ static enum fault answer_challenge(struct exchange *x, struct slice folder)
     struct slice path = arena_printf(x->arena, "%.*s/%.*s", SLICE_ARGS(folder), SLICE_ARGS(token));
     if (!read_challenge(x, path.at, &text))
         return FAULT_no_challenge;
-    x->answer = (struct answer){.status = 200, .type = SLICE("application/octet-stream"), .text = text};
+    x->call.answer =
+        (struct policy_answer){.status = 200, .type = SLICE("application/octet-stream"), .text = text};
     return FAULT_NONE;
 }
 
@@ -94,6 +95,7 @@ static enum fault answer_redirect(struct exchange *x)
     x->site = router_find_site(x->pin->router, x->authority.host);
     if (x->site == NULL)
         return FAULT_misdirected;
+    admit_enter(x, &x->site->scope);
     x->record.site = x->site->hosts[0].name;
     struct slice name = choose_name(x->site, x->authority.host);
     if (name.len == 0)
@@ -102,10 +104,11 @@ static enum fault answer_redirect(struct exchange *x)
     struct slice raw = x->target.form == TARGET_ASTERISK ? SLICE("/") : x->target.raw;
     struct slice location =
         arena_printf(x->arena, "https://%.*s%.*s%.*s", SLICE_ARGS(name), SLICE_ARGS(port), SLICE_ARGS(raw));
-    x->answer = (struct answer){.status = method == METHOD_GET || method == METHOD_HEAD ? 301 : 308,
-                                .type = SLICE("text/plain; charset=utf-8"),
-                                .location = location,
-                                .text = arena_printf(x->arena, "see %.*s\n", SLICE_ARGS(location))};
+    x->call.answer =
+        (struct policy_answer){.status = method == METHOD_GET || method == METHOD_HEAD ? 301 : 308,
+                               .type = SLICE("text/plain; charset=utf-8"),
+                               .location = location,
+                               .text = arena_printf(x->arena, "see %.*s\n", SLICE_ARGS(location))};
     return FAULT_NONE;
 }
 

@@ -8,15 +8,19 @@
 #include "config/snapshot.h"
 #include "http/stream.h"
 #include "http/target.h"
-#include "policy/route.h"
+#include "policy/policy.h"
 
 /* A request to be judged. */
 struct rehearsal {
     const struct config *config;
     const struct router *router;
+    const struct pipeline *pipeline;
     struct router_scratch *scratch;
     struct stream
         *inbound; /* client, arena and rx_head are read; rx_head becomes what the upstream would get */
+
+    policy_trace_fn *trace; /* told what each policy finds */
+    void *trace_arg;
 
     /* Found out; what lies behind a fault stays zero. */
     struct slice asker; /* address of who asked, as trusted proxies tell */
@@ -25,6 +29,8 @@ struct rehearsal {
     struct authority authority;
     const struct config_site *site;
     const struct config_route *route; /* with FAULT_ambiguous_path: that of the canonical path */
+    struct policy_answer answer;      /* of a policy; its status is 0 when the upstream answers */
+    struct message response;          /* what the policies add to a response without fields */
 };
 
 /* Judges the request. The fault is the one that the client would be answered with. */

@@ -50,14 +50,14 @@ static void fill_body(struct exchange *x, struct slice text)
     block_unref(&block);
 }
 
-static struct answer answer_for_fault(struct exchange *x)
+static struct policy_answer answer_for_fault(struct exchange *x)
 {
     const struct fault_row *row = fault_row(x->cause);
     bool json = wants_json(x);
-    return (struct answer){.status = (unsigned)row->status,
-                           .type =
-                               json ? SLICE("application/problem+json") : SLICE("text/plain; charset=utf-8"),
-                           .text = body_text(x, row, json)};
+    return (struct policy_answer){.status = (unsigned)row->status,
+                                  .type = json ? SLICE("application/problem+json")
+                                               : SLICE("text/plain; charset=utf-8"),
+                                  .text = body_text(x, row, json)};
 }
 
 static void add_fault_fields(struct exchange *x, struct fields *fields, unsigned status)
@@ -73,7 +73,7 @@ static void add_fault_fields(struct exchange *x, struct fields *fields, unsigned
 void reply_build(struct exchange *x)
 {
     struct message *head = &x->reply.head;
-    struct answer answer = x->cause ? answer_for_fault(x) : x->answer;
+    struct policy_answer answer = x->cause ? answer_for_fault(x) : x->call.answer;
     head->status = answer.status;
     head->version_minor = 1;
     head->keep_alive = !x->cause || !fault_row(x->cause)->closes;
@@ -91,4 +91,5 @@ void reply_build(struct exchange *x)
     fields_add_id(fields, x->arena, FIELD_x_request_id, x->record.request_id);
     if (x->cause)
         add_fault_fields(x, fields, answer.status);
+    pipeline_respond(&x->call, head);
 }

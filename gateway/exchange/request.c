@@ -47,6 +47,7 @@ enum fault request_route(struct exchange *x)
     x->site = router_find_site(x->pin->router, x->authority.host);
     if (x->site == NULL)
         return FAULT_misdirected;
+    admit_enter(x, &x->site->scope);
     x->record.site = x->site->hosts[0].name;
     if (!is_verified(x))
         return FAULT_misdirected_certificate;
@@ -58,6 +59,7 @@ enum fault request_route(struct exchange *x)
         fault = check_spelling(x, x->target.loose_path);
     if (fault)
         return fault;
+    admit_enter(x, &x->route->scope);
     x->record.route = x->route->pattern;
     x->record.upstream = x->route->upstream->name;
     x->cluster = x->pin->clusters[x->route->upstream->index];
@@ -132,7 +134,8 @@ static void drop_aliases(struct fields *fields)
 enum fault request_prepare(struct exchange *x)
 {
     struct message *request = &x->in->rx_head;
-    if (x->route->max_body && request->framing.has_length && request->framing.length > x->route->max_body)
+    if (x->route->scope.max_body && request->framing.has_length &&
+        request->framing.length > x->route->scope.max_body)
         return FAULT_body_too_large;
     if (request->wants_upgrade && x->route->upstream->protocol != CONFIG_PROTOCOL_H1)
         return FAULT_upgrade_unsupported;
@@ -144,5 +147,6 @@ enum fault request_prepare(struct exchange *x)
     set_host(x);
     set_forwarded(x);
     set_certificate(x);
+    pipeline_forward(&x->call);
     return FAULT_NONE;
 }

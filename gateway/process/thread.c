@@ -168,7 +168,7 @@ static struct session_settings settings_of(const struct config *config)
 static void serve_from(struct thread *thread, struct snapshot *snapshot)
 {
     pin_unref(&thread->exchanges.pin);
-    thread->exchanges.pin = pin_new(snapshot, snapshot_part(snapshot, &route_module), &thread->clusters);
+    thread->exchanges.pin = pin_new(snapshot, &thread->clusters);
     thread->sessions.settings = settings_of(snapshot->config);
     session_home_set_tls(&thread->sessions, (struct tls_context *)snapshot_part(snapshot, &tls_module));
 }

@@ -96,19 +96,19 @@ static void inheritance(void **state)
                                                   "    routes: [{prefix: /, upstream: app}]\n"
                                                   "defaults: {max_body: 1MiB, first_byte_timeout: 9s}\n");
     const struct config_route *a = &config->sites[0].routes[0], *b = a + 1, *c = config->sites[1].routes;
-    assert_int_equal(a->max_body, 3 << 20);
-    assert_int_equal(b->max_body, 2 << 20);
-    assert_int_equal(c->max_body, 1 << 20);
-    assert_int_equal(a->idle_timeout_us, 120000000);
-    assert_int_equal(c->idle_timeout_us, 3600000000);
-    assert_int_equal(a->first_byte_timeout_us, 9000000);
-    assert_int_equal(config_setting_origin(a->origins, "route", "max_body").line, 8);
-    assert_int_equal(config_setting_origin(b->origins, "route", "max_body").line, 6);
-    assert_int_equal(config_setting_origin(c->origins, "route", "max_body").line, 12);
-    assert_int_equal(config_setting_origin(c->origins, "route", "max_body").column, 22);
-    assert_string_equal(config_setting_origin(c->origins, "route", "max_body").file, "t.yaml");
-    assert_int_equal(config_setting_origin(c->origins, "route", "idle_timeout").line, 0);
-    assert_int_equal(config_setting_origin(c->origins, "route", "nothing").line, 0);
+    assert_int_equal(a->scope.max_body, 3 << 20);
+    assert_int_equal(b->scope.max_body, 2 << 20);
+    assert_int_equal(c->scope.max_body, 1 << 20);
+    assert_int_equal(a->scope.idle_timeout_us, 120000000);
+    assert_int_equal(c->scope.idle_timeout_us, 3600000000);
+    assert_int_equal(a->scope.first_byte_timeout_us, 9000000);
+    assert_int_equal(config_setting_origin(a->scope.origins, "route", "max_body").line, 8);
+    assert_int_equal(config_setting_origin(b->scope.origins, "route", "max_body").line, 6);
+    assert_int_equal(config_setting_origin(c->scope.origins, "route", "max_body").line, 12);
+    assert_int_equal(config_setting_origin(c->scope.origins, "route", "max_body").column, 22);
+    assert_string_equal(config_setting_origin(c->scope.origins, "route", "max_body").file, "t.yaml");
+    assert_int_equal(config_setting_origin(c->scope.origins, "route", "idle_timeout").line, 0);
+    assert_int_equal(config_setting_origin(c->scope.origins, "route", "nothing").line, 0);
     assert_int_equal(config_setting_origin(config->process.origins, "process", "threads").line, 0);
     config_free(&config);
 }

@@ -253,7 +253,7 @@ static void tables_are_sound(void **state)
         if (schema_settings[i].type == SETTING_PART)
             schema_set_defaults(schema_settings[i].part, (char *)&config + schema_settings[i].offset);
     struct config_upstream upstream;
-    struct config_route route;
+    struct config_scope route;
     schema_set_defaults(SECTION_upstream, &upstream);
     schema_set_defaults(SECTION_inherited, &route);
     assert_int_equal(config.process.shutdown_timeout_us, 30000000);

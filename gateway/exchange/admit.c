@@ -1,0 +1,54 @@
+/*
+ * How an exchange asks the policies: what they may know of the request, and how long a delay lasts. What a
+ * verdict leads to is decided in exchange.c.
+ */
+#include "base/log.h"
+#include "exchange/internal.h"
+
+/* Whether who asked used TLS: only a trusted proxy is believed about its own client. */
+static bool is_secure(const struct exchange *x)
+{
+    const struct field *proto = fields_find(&x->in->rx_head.fields, FIELD_x_forwarded_proto);
+    if (x->trusted && proto)
+        return slice_equal_nocase(field_value(proto), SLICE("https"));
+    return x->in->client->secure;
+}
+
+void admit_begin(struct exchange *x)
+{
+    x->call = (struct policy_call){.loop = x->home->loop,
+                                   .task = &x->task,
+                                   .arena = x->arena,
+                                   .scratch = x->home->scratch,
+                                   .connection = x->in->client,
+                                   .client = x->record.client,
+                                   .secure = is_secure(x),
+                                   .request_id = x->record.request_id,
+                                   .request = &x->in->rx_head,
+                                   .target = &x->target,
+                                   .authority = &x->authority};
+    admit_enter(x, &x->pin->config->defaults);
+}
+
+void admit_enter(struct exchange *x, const struct config_scope *scope)
+{
+    x->call.site = x->site;
+    x->call.route = x->route;
+    pipeline_enter(&x->call, x->pin->pipeline, scope);
+}
+
+enum policy_verdict admit_judge(struct exchange *x)
+{
+    if (x->call.delay_us > 0 && !x->expired)
+        return POLICY_DELAY;
+    if (x->call.delay_us > 0)
+        deadline_set(x, x->pin->config->client.write_timeout_us);
+    x->call.delay_us = 0;
+    enum policy_verdict verdict = pipeline_judge(&x->call);
+    if (verdict == POLICY_DELAY)
+        deadline_set(x, x->call.delay_us);
+    if (x->call.notice.len > 0)
+        log_warn("policy", "%.*s", SLICE_ARGS(x->call.notice));
+    x->call.notice = slice_make(NULL, 0);
+    return verdict;
+}
