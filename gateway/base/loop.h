@@ -24,6 +24,7 @@ struct loop {
     struct freelist tx_queues; /* for net/conn.c */
     struct clock clock;
     struct timer_wheel *timers;
+    struct list handshakes; /* for net/conn_tls.c: what waits for its turn */
     struct counters *counters;
     struct mailbox *mailbox; /* where other threads reach this one; open until all threads have ended */
 };

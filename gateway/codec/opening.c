@@ -1,24 +1,27 @@
 /*
  * The openings of codec/opening.h. Between a conn below and session_speak(), which is called once everything
- * the listener asks for has come. How many there may be is bounded: when there are too many, the oldest goes,
- * for honest clients are through in two round trips.
+ * the listener asks for has come. How many there may be is bounded: when there are too many, whoever has kept
+ * us waiting longest goes, for honest clients are through in two round trips; when all of them wait for us,
+ * the newcomer is refused, so that handshakes that have cost us something are finished.
  */
 #include "codec/opening.h"
 
 #include "base/check.h"
 #include "base/counters.h"
+#include "base/log.h"
 #include "net/proxy_protocol.h"
 
 #include <stdlib.h>
 
 enum {
     OPENING_MAGIC = 0x4f50454e,
-    OPENINGS_MAX = 1024, /* of a thread */
+    LOOKED_AT = 16, /* openings, when one must go */
     HEADER_US = 3 * 1000 * 1000,
     OPENING_US = 10 * 1000 * 1000, /* from the accept to the end of the handshake */
     LINGER_US = 2 * 1000 * 1000,
     LINGER_BYTES = 64 * 1024,
-    TLS_HANDSHAKE = 22 /* content type of the first record (RFC 8446 section 5.1) */
+    REFUSALS_SAID_US = 10 * 1000 * 1000, /* how often at most */
+    TLS_HANDSHAKE = 22                   /* content type of the first record (RFC 8446 section 5.1) */
 };
 
 static const char PLAIN_REFUSED[] = "HTTP/1.1 400 Bad Request\r\n"
@@ -40,7 +43,7 @@ struct opening {
     uint32_t magic;
     enum opening_state state;
     struct session session;
-    struct list_node age; /* home->openings */
+    struct list_node patience; /* home->openings */
     struct session_home *home;
     struct session_entrance entrance;
     struct conn *conn;
@@ -67,14 +70,24 @@ static void opening_free(struct opening *opening)
     conn_close(&opening->conn);
     timer_clear(opening->home->loop->timers, &opening->timer);
     list_remove(&opening->home->sessions, &opening->session.node);
-    list_remove(&opening->home->openings, &opening->age);
+    list_remove(&opening->home->openings, &opening->patience);
     task_bury(&opening->home->loop->tasks, &opening->grave, bury_opening);
 }
 
-static void opening_fail(struct opening *opening)
+static void opening_fail(struct opening *opening, enum fault fault)
 {
+    log_debug("opening", "%s client=%.*s reason=%s", fault_row(fault)->sentence,
+              SLICE_ARGS(opening->client.client.text), fault_row(fault)->name);
     counters_add(opening->home->loop->counters, COUNTER_openings_failed, 1);
+    counters_cause(opening->home->loop->counters, fault);
     opening_free(opening);
+}
+
+/* It has come a step further: it is the last to be sent away. */
+static void renew_patience(struct opening *opening)
+{
+    list_remove(&opening->home->openings, &opening->patience);
+    list_append(&opening->home->openings, &opening->patience);
 }
 
 /* HTTP begins. */
@@ -88,7 +101,8 @@ static void opening_end(struct opening *opening, bool h2)
 
 static void on_timer(struct timer *timer)
 {
-    opening_fail(CONTAINER_OF(timer, opening, timer));
+    struct opening *opening = CONTAINER_OF(timer, opening, timer);
+    opening_fail(opening, opening->state == OPENING_REFUSED ? FAULT_plain_on_tls : FAULT_opening_timeout);
 }
 
 /* --- the handshake --- */
@@ -116,8 +130,10 @@ static void look_at_hello(struct opening *opening)
     opening->state = OPENING_HANDSHAKE;
     if (is_letter)
         refuse_plain(opening);
-    else if (!is_hello || !conn_start_tls(opening->conn, opening->home->tls))
-        opening_fail(opening);
+    else if (is_hello)
+        conn_start_tls(opening->conn, opening->home->tls);
+    else
+        opening_fail(opening, FAULT_handshake_failed);
 }
 
 static void on_open(struct opening *opening)
@@ -166,7 +182,7 @@ static void read_header(struct opening *opening)
     bool fits = result == PROXY_DONE || (result == PROXY_MORE && total < sizeof opening->header);
     size_t end = result == PROXY_DONE ? header.len : total;
     if (!fits || !conn_skip(opening->conn, end - opening->got)) {
-        opening_fail(opening);
+        opening_fail(opening, FAULT_bad_proxy_header);
         return;
     }
     opening->got = end;
@@ -182,7 +198,7 @@ static void discard(struct opening *opening)
     conn_consume(opening->conn, len);
     opening->got += len;
     if (opening->got > LINGER_BYTES)
-        opening_fail(opening);
+        opening_fail(opening, FAULT_plain_on_tls);
 }
 
 static void on_rx(struct opening *opening)
@@ -190,8 +206,17 @@ static void on_rx(struct opening *opening)
     switch (opening->state) {
     case OPENING_HEADER: read_header(opening); break;
     case OPENING_HELLO: look_at_hello(opening); break;
-    case OPENING_HANDSHAKE: break; /* none: TLS reads until it is open */
+    case OPENING_HANDSHAKE: renew_patience(opening); break;
     case OPENING_REFUSED: discard(opening); break;
+    }
+}
+
+static enum fault fault_of(const struct opening *opening)
+{
+    switch (opening->state) {
+    case OPENING_HEADER: return FAULT_bad_proxy_header;
+    case OPENING_REFUSED: return FAULT_plain_on_tls;
+    default: return FAULT_handshake_failed;
     }
 }
 
@@ -199,7 +224,7 @@ static void on_facts(void *owner, unsigned facts)
 {
     struct opening *opening = MAGIC_CAST(opening, owner, OPENING_MAGIC);
     if (facts & (CONN_FAILED | CONN_EOF))
-        opening_fail(opening);
+        opening_fail(opening, fault_of(opening));
     else if (facts & CONN_OPEN)
         on_open(opening);
     else if (facts & CONN_RX)
@@ -235,18 +260,48 @@ static bool is_trusted(const struct session_settings *settings, const struct add
     return remote->any.sa_family == AF_UNIX;
 }
 
-static void make_room(struct session_home *home)
+static void say_refused(struct session_home *home, const struct stream_client *client)
 {
-    if (home->openings.count < OPENINGS_MAX)
+    uint64_t now_us = clock_now_us(&home->loop->clock);
+    if (home->refusal_said_us && now_us - home->refusal_said_us < REFUSALS_SAID_US)
         return;
-    struct list_node *oldest = list_first(&home->openings);
-    opening_fail(CONTAINER_OF(oldest, opening, age));
+    home->refusal_said_us = now_us;
+    log_warn("opening", "%s client=%.*s reason=%s", fault_row(FAULT_handshakes_full)->sentence,
+             SLICE_ARGS(client->text), fault_row(FAULT_handshakes_full)->name);
+}
+
+/* Who waits for us has not used up its patience, however old it is. False when nobody can be sent away. */
+static bool make_room(struct session_home *home)
+{
+    if (home->openings.count < home->settings.openings_max)
+        return true;
+    for (int i = 0; i < LOOKED_AT; i++) {
+        struct opening *opening = CONTAINER_OF(list_first(&home->openings), opening, patience);
+        if (!conn_awaits_handshake(opening->conn)) {
+            opening_fail(opening, FAULT_handshakes_full);
+            return true;
+        }
+        renew_patience(opening);
+    }
+    return false;
+}
+
+static void refuse_newcomer(struct session_home *home, struct conn *conn)
+{
+    counters_add(home->loop->counters, COUNTER_openings_failed, 1);
+    counters_cause(home->loop->counters, FAULT_handshakes_full);
+    conn_close(&conn);
 }
 
 void opening_start(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
                    const struct session_client *client)
 {
-    make_room(home);
+    if (home->openings.count >= home->settings.openings_max)
+        say_refused(home, &client->client);
+    if (!make_room(home)) {
+        refuse_newcomer(home, conn);
+        return;
+    }
     struct opening *opening = calloc(1, sizeof *opening);
     CHECK(opening != NULL);
     opening->magic = OPENING_MAGIC;
@@ -258,11 +313,11 @@ void opening_start(struct session_home *home, const struct session_entrance *ent
     opening->begun_us = clock_now_us(&home->loop->clock);
     session_client_copy(&opening->client, client);
     list_append(&home->sessions, &opening->session.node);
-    list_append(&home->openings, &opening->age);
+    list_append(&home->openings, &opening->patience);
     conn_hand_over(conn, (struct conn_owner){on_facts, opening});
     conn_watch(conn);
     opening->state = entrance->proxy_protocol ? OPENING_HEADER : OPENING_HELLO;
     timer_set(home->loop->timers, &opening->timer, entrance->proxy_protocol ? HEADER_US : OPENING_US);
     if (entrance->proxy_protocol && !is_trusted(&home->settings, &client->client.address))
-        opening_fail(opening);
+        opening_fail(opening, FAULT_untrusted_proxy);
 }

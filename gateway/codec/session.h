@@ -16,6 +16,7 @@ struct session_settings {
     struct h1_limits limits;
     uint64_t head_timeout_us;
     uint64_t keep_alive_timeout_us;
+    uint32_t openings_max;         /* connections that have not come to HTTP yet */
     const struct network *trusted; /* whose PROXY protocol headers are believed */
     uint32_t trusted_count;
 };
@@ -60,7 +61,9 @@ struct session_home {
     void *arg;
     struct tls_context *tls; /* for handshakes that begin from now on; NULL when no listener needs it */
     struct list sessions;
-    struct list openings; /* those of the sessions that have not come to HTTP yet, the oldest first */
+    struct list openings;     /* those of the sessions that have not come to HTTP yet; who has kept us
+                                 waiting longest first */
+    uint64_t refusal_said_us; /* when it was last said that there are too many of them */
     bool draining;
     struct list spare_requests; /* for h1_inbound */
     struct list spare_streams;  /* for h2_inbound */

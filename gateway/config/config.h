@@ -73,6 +73,7 @@ struct config_tls {
     struct config_certificate *certificates;
     uint32_t certificate_count;
     uint32_t min_version;        /* enum config_tls_version */
+    uint32_t handshakes_max;     /* of a thread, under way */
     bool strict_sni;             /* no handshake for a name without certificate */
     struct slice acme_challenge; /* "off" or a folder made absolute */
     struct config_origin *origins;

@@ -15,7 +15,7 @@
 /* What has happened on the socket. */
 enum conn_fact {
     CONN_OPEN = 1,    /* connect() has succeeded, or the TLS handshake after conn_start_tls() */
-    CONN_RX = 2,      /* unread bytes are there */
+    CONN_RX = 2,      /* unread bytes are there; in a handshake as the server: it is a step further */
     CONN_EOF = 4,     /* the other side has closed its sending side; conn_unread() may still hold bytes */
     CONN_DRAINED = 8, /* everything queued has left for the socket */
     CONN_FAILED = 16  /* the socket is dead, see conn_error(); only conn_close() is allowed */
@@ -70,10 +70,18 @@ bool conn_skip(struct conn *conn, size_t len);
 /* Ends conn_watch(): bytes are read as usual. */
 void conn_unwatch(struct conn *conn);
 
-/* Speaks TLS as the server from now on, instead of conn_watch(). CONN_OPEN or CONN_FAILED follows, never from
- * inside this call; the rest of the conn is the same, only that the bytes are the plaintext. False when
- * memory is short. */
-bool conn_start_tls(struct conn *conn, struct tls_context *server);
+/* Speaks TLS as the server from now on, instead of conn_watch(); takes a reference to the context. CONN_OPEN
+ * or CONN_FAILED follows, never from inside this call; the rest of the conn is the same, only that the bytes
+ * are the plaintext. */
+void conn_start_tls(struct conn *conn, struct tls_context *server);
+
+/* Whether a handshake after conn_start_tls() could go on and waits for conn_take_handshakes(). */
+bool conn_awaits_handshake(const struct conn *conn);
+
+/* Takes steps of the handshakes that clients have begun, in the order in which their bytes came: for as long
+ * as the turn's other work has taken, at least one. So a flood of them costs whoever is served already no
+ * more than half of the thread. Once a turn, when the tasks have run. */
+void conn_take_handshakes(struct loop *loop);
 
 /* What the handshake has agreed on; all empty on a conn without TLS. The texts live as long as the conn. */
 struct tls_facts conn_tls_facts(struct conn *conn);

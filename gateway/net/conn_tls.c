@@ -1,7 +1,8 @@
 /*
  * TLS on a conn, and looking at bytes before it is known who reads them, see net/conn.h. Called by net/conn.c
- * when a conn is not plain. Each side of OpenSSL may have to wait for the other direction of the socket;
- * whoever is then called first goes on with both.
+ * when a conn is not plain, and by the thread's loop, which shares out its turns among handshakes. Each side
+ * of OpenSSL may have to wait for the other direction of the socket; whoever is then called first goes on
+ * with both.
  */
 #include "net/internal.h"
 
@@ -77,7 +78,7 @@ static void on_open(struct conn *conn)
         task_wake(&conn->secret->read_task);
 }
 
-void conn_secret_shake(struct conn *conn)
+static void shake(struct conn *conn)
 {
     switch (tls_handshake(conn->secret->tls)) {
     case TLS_OK: on_open(conn); break;
@@ -85,6 +86,57 @@ void conn_secret_shake(struct conn *conn)
     case TLS_WANT_WRITE: conn_wait_writable(conn, true); break;
     case TLS_END:
     case TLS_FAILED: conn_fail(conn, tls_refusal(conn->secret->tls)); break;
+    }
+}
+
+/* A client's handshake costs us far more than the client, so it waits for its turn; our own to an upstream
+ * belongs to a request. The socket goes on saying that it is readable: told twice, it is not listened to. */
+void conn_secret_shake(struct conn *conn)
+{
+    struct conn_secret *secret = conn->secret;
+    if (!secret->accepting) {
+        shake(conn);
+    } else if (!list_linked(&secret->turn)) {
+        list_append(&conn->loop->handshakes, &secret->turn);
+    } else if (!secret->muted) {
+        secret->muted = true;
+        event_del(&conn->read_event);
+        conn_wait_writable(conn, false);
+    }
+}
+
+bool conn_awaits_handshake(const struct conn *conn)
+{
+    return conn->secret && list_linked(&conn->secret->turn);
+}
+
+static void take_handshake(struct conn_secret *secret)
+{
+    struct conn *conn = secret->conn;
+    if (secret->muted)
+        event_add(&conn->read_event, NULL);
+    secret->muted = false;
+    if (secret->tls == NULL) {
+        secret->tls = tls_accept(secret->server, conn->fd);
+        tls_context_unref(&secret->server);
+    }
+    if (secret->tls)
+        shake(conn);
+    else
+        conn_fail(conn, ENOMEM);
+    if (is_alive(conn) && conn->mode == MODE_HANDSHAKE)
+        conn_tell(conn, CONN_RX);
+}
+
+void conn_take_handshakes(struct loop *loop)
+{
+    uint64_t turn_us = clock_now_us(&loop->clock), begun_us = clock_monotonic_us();
+    uint64_t others_us = begun_us > turn_us ? begun_us - turn_us : 0;
+    struct list_node *node;
+    while ((node = list_pop(&loop->handshakes)) != NULL) {
+        take_handshake(CONTAINER_OF(node, conn_secret, turn));
+        if (clock_monotonic_us() - begun_us >= others_us)
+            return;
     }
 }
 
@@ -228,33 +280,34 @@ bool conn_secret_write(struct conn *conn, bool *blocked_out)
 
 /* --- birth and death --- */
 
-static bool start(struct conn *conn, struct tls *tls)
+static struct conn_secret *start(struct conn *conn)
 {
-    if (tls == NULL)
-        return false;
+    CHECK(conn->secret == NULL && conn->rx == NULL);
     struct conn_secret *secret = calloc(1, sizeof *secret);
     CHECK(secret != NULL);
-    secret->tls = tls;
     secret->conn = conn;
     task_init(&secret->read_task, &conn->loop->tasks, run_read, false);
     conn->secret = secret;
     conn->mode = MODE_HANDSHAKE;
-    return true;
+    return secret;
 }
 
-bool conn_start_tls(struct conn *conn, struct tls_context *server)
+void conn_start_tls(struct conn *conn, struct tls_context *server)
 {
-    CHECK(conn->secret == NULL && conn->rx == NULL);
-    if (!start(conn, tls_accept(server, conn->fd)))
-        return false;
-    task_wake(&conn->secret->read_task);
-    return true;
+    struct conn_secret *secret = start(conn);
+    secret->accepting = true;
+    secret->server = tls_context_ref(server);
+    list_append(&conn->loop->handshakes, &secret->turn);
 }
 
 bool conn_dial_tls(struct conn *conn, struct tls_dialer *dialer)
 {
-    CHECK(conn->secret == NULL && conn->connecting);
-    return start(conn, tls_connect(dialer, conn->fd));
+    CHECK(conn->connecting);
+    struct tls *tls = tls_connect(dialer, conn->fd);
+    if (tls == NULL)
+        return false;
+    start(conn)->tls = tls;
+    return true;
 }
 
 struct tls_facts conn_tls_facts(struct conn *conn)
@@ -266,10 +319,12 @@ void conn_secret_free(struct conn *conn, bool politely)
 {
     if (conn->secret == NULL)
         return;
-    if (politely && conn->error == 0)
+    if (politely && conn->error == 0 && conn->secret->tls)
         tls_end(conn->secret->tls);
     tls_free(&conn->secret->tls);
+    tls_context_unref(&conn->secret->server);
     task_cancel(&conn->secret->read_task);
+    list_remove(&conn->loop->handshakes, &conn->secret->turn);
     free(conn->secret);
     conn->secret = NULL;
 }

@@ -43,8 +43,12 @@ struct tx_queue {
 
 /* What a secure conn has besides. */
 struct conn_secret {
-    struct tls *tls;
+    struct tls *tls;            /* NULL until the server's handshake has had its first turn */
+    struct tls_context *server; /* what it will be made from */
     struct conn *conn;
+    struct list_node turn; /* loop->handshakes: a step of the server's handshake can be taken */
+    bool accepting;        /* we are the server: its handshake waits for its turn */
+    bool muted;            /* the read event is off until the turn comes */
     struct task read_task; /* reads what the socket will not announce again */
     bool read_wants_write; /* OpenSSL must write before it can read on */
     bool write_wants_read; /* and the other way round */

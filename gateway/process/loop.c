@@ -5,6 +5,7 @@
 #include "process/loop.h"
 
 #include "base/check.h"
+#include "net/conn.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -31,12 +32,18 @@ void loop_open(struct loop *loop, struct counters *counters)
     block_pool_init(&loop->blocks);
     loop->tx_queues = (struct freelist){.most = TX_QUEUES_KEPT};
     loop->timers = timer_wheel_new(loop->base, &loop->clock);
+    list_init(&loop->handshakes);
 }
 
 void loop_turn(struct loop *loop)
 {
+    bool is_waiting = loop->handshakes.count == 0;
     clock_turn(&loop->clock);
-    event_base_loop(loop->base, EVLOOP_ONCE);
+    event_base_loop(loop->base, is_waiting ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    task_drain(&loop->tasks);
+    if (loop->handshakes.count == 0)
+        return;
+    conn_take_handshakes(loop);
     task_drain(&loop->tasks);
 }
 

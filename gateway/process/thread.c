@@ -160,6 +160,7 @@ static struct session_settings settings_of(const struct config *config)
                                                 (uint32_t)client->head_max, (uint16_t)client->fields_max},
                                      .head_timeout_us = client->head_timeout_us,
                                      .keep_alive_timeout_us = client->keep_alive_timeout_us,
+                                     .openings_max = config->tls.handshakes_max,
                                      .trusted = config->trusted_proxies,
                                      .trusted_count = config->trusted_proxy_count};
 }

@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/counters.h"
+#include "net/conn.h"
 #include "process/loop.h"
 
 #include <errno.h>
@@ -63,6 +64,8 @@ static inline void turn(void)
 {
     set_clock();
     event_base_loop(loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    task_drain(&loop.tasks);
+    conn_take_handshakes(&loop);
     task_drain(&loop.tasks);
 }
 

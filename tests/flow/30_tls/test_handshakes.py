@@ -11,7 +11,7 @@ import pytest
 from lib.client import get
 from lib.tls import TlsClient, client_context
 from lib.upstream import answers, echo, ok
-from lib.wait import wait_until
+from lib.wait import SLOW, wait_until
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -181,6 +181,78 @@ def test_many_open_handshakes_leave_room(secure, upstream):
     idle = [socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=20) for _ in range(1100)]
     assert gateway.connect().get().status == 200
     wait_until(lambda: gateway.descriptors() < 1100, "the oldest to be closed")
+    for client in idle:
+        client.close()
+
+
+def test_the_bound_of_handshakes(secure, upstream):
+    gateway = secure(upstream(echo), tls={"handshakes_max": 20})
+    before = gateway.descriptors()
+    idle = [socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=20) for _ in range(60)]
+    assert gateway.connect().get().status == 200
+    wait_until(lambda: gateway.descriptors() <= before + 20, "the others to be closed")
+    said = [line for line in gateway.stderr().splitlines() if "reason=handshakes_full" in line]
+    assert len(said) == 1 and "client=127.0.0.1" in said[0], "once, however many there are"
+    for client in idle:
+        client.close()
+
+
+FLOOD = """
+import socket, ssl, sys, time
+incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+context = ssl.create_default_context()
+try:
+    context.wrap_bio(incoming, outgoing, server_hostname="one.test").do_handshake()
+except ssl.SSLWantReadError:
+    hello = outgoing.read()
+print("ready", flush=True)
+while True:
+    clients = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(400)]
+    for client in clients:
+        try:
+            client.sendall(hello)
+        except OSError:
+            pass
+    time.sleep(0.01)
+    for client in clients:
+        client.close()
+"""
+
+
+def latencies(client, seconds):
+    """Of requests one after the other, sorted."""
+    taken, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        begun = time.monotonic()
+        assert client.get().status == 200
+        taken.append(time.monotonic() - begun)
+        time.sleep(0.002)
+    return sorted(taken)
+
+
+def connects(gateway):
+    try:
+        with gateway.connect() as client:
+            return client.get().status == 200
+    except OSError:
+        return False
+
+
+def test_a_flood_of_handshakes_does_not_starve_requests(secure, upstream):
+    """Hellos come by the hundred at once, and each costs the gateway a signature; silent connections lie about. Who is
+    connected already is served between any two of them, not after all."""
+    gateway = secure(upstream(answers(ok())))
+    idle = [socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=20) for _ in range(500)]
+    with gateway.connect() as client:
+        calm = latencies(client, 0.5)
+        command = ["/usr/bin/python3", "-c", FLOOD, str(gateway.tls_port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as flood:
+            assert flood.stdout.readline() == b"ready\n"
+            flooded = latencies(client, 2)
+            flood.kill()
+    assert "reason=handshakes_full" in gateway.stderr()
+    assert flooded[len(flooded) // 2] < 4 * calm[len(calm) // 2] + 0.012 * SLOW
+    wait_until(lambda: connects(gateway), "what the flood has left to be done")
     for client in idle:
         client.close()
 

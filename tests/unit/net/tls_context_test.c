@@ -7,12 +7,10 @@
 
 #include "net/tls_tickets.h"
 
-#include <openssl/ec.h>
+#include "../certificates.h"
+
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <stdarg.h>
@@ -23,86 +21,23 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { YEAR_S = 365 * 24 * 60 * 60 };
-
-static char folder[] = "/tmp/tls_context_test.XXXXXX";
-
-static const char *path_of(const char *name, const char *kind)
-{
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof *paths, "%s/%s.%s", folder, name, kind);
-    return path;
-}
-
-/* NAME.pem and NAME.key, signed by itself, for the names; `alternatives` as "DNS:a,DNS:b". */
-static void make_files(const char *name, EVP_PKEY *key, const char *alternatives, long from_s)
-{
-    X509 *certificate = X509_new();
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), from_s);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), from_s + YEAR_S);
-    X509_NAME *subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-    X509_set_issuer_name(certificate, subject);
-    X509_set_pubkey(certificate, key);
-    if (alternatives) {
-        X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternatives);
-        X509_add_ext(certificate, extension, -1);
-        X509_EXTENSION_free(extension);
-    }
-    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
-    FILE *file = fopen(path_of(name, "pem"), "w");
-    PEM_write_X509(file, certificate);
-    fclose(file);
-    file = fopen(path_of(name, "key"), "w");
-    PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-    fclose(file);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-}
-
-static struct tls_identity *load(const char *name)
-{
-    struct tls_error error = {.text = ""};
-    struct tls_identity *identity = tls_identity_load(path_of(name, "pem"), path_of(name, "key"), &error);
-    if (identity == NULL)
-        fail_msg("%s: %s", name, error.text);
-    return identity;
-}
-
 static int make_folder(void **state)
 {
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    make_files("one", EVP_EC_gen("P-256"), "DNS:one.test,DNS:*.wild.test", 0);
-    make_files("one-rsa", EVP_RSA_gen(2048), "DNS:*.wild.test,DNS:ONE.test", 0);
-    make_files("two", EVP_EC_gen("P-256"), "DNS:two.test", 0);
-    make_files("plain.test", EVP_EC_gen("P-256"), NULL, 0);
-    make_files("old", EVP_EC_gen("P-256"), "DNS:old.test", -2 * YEAR_S);
+    open_certificates();
+    make_certificate((struct making){.name = "one", .alternatives = "DNS:one.test,DNS:*.wild.test"});
+    make_certificate((struct making){
+        .name = "one-rsa", .alternatives = "DNS:*.wild.test,DNS:ONE.test", .key = EVP_RSA_gen(2048)});
+    make_certificate((struct making){.name = "two", .alternatives = "DNS:two.test"});
+    make_certificate((struct making){.name = "plain.test"});
+    make_certificate((struct making){.name = "old", .alternatives = "DNS:old.test", .from_s = -2L * YEAR_S});
     return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[512];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 static struct tls_context *make(struct tls_settings settings)
 {
-    struct tls_identity *identities[] = {load("one"), load("two"), load("one-rsa"), load("plain.test")};
-    struct tls_error error;
-    unsigned refused;
-    settings.identities = identities;
-    settings.identity_count = 4;
-    struct tls_context *server = tls_context_new(&settings, &refused, &error);
-    assert_non_null(server);
-    return server;
+    static const char *const names[] = {"one", "two", "one-rsa", "plain.test", NULL};
+    return make_server(names, settings);
 }
 
 /* --- clients --- */
@@ -365,8 +300,8 @@ static void bad_files(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char chain[256], key[256];
         struct tls_error error;
-        snprintf(chain, sizeof chain, "%s/%s", folder, rows[i].chain);
-        snprintf(key, sizeof key, "%s/%s", folder, rows[i].key);
+        snprintf(chain, sizeof chain, "%s/%s", certificates_folder, rows[i].chain);
+        snprintf(key, sizeof key, "%s/%s", certificates_folder, rows[i].key);
         assert_null(tls_identity_load(chain, key, &error));
         assert_string_equal(error.text, rows[i].text);
         assert_int_equal(error.in_key, rows[i].in_key);
@@ -379,7 +314,7 @@ static void bad_files(void **state)
 static void facts(void **state)
 {
     (void)state;
-    struct tls_identity *identity = load("one"), *old = load("old");
+    struct tls_identity *identity = load_identity("one"), *old = load_identity("old");
     assert_true(tls_identity_seconds_left(identity) > YEAR_S - 3600);
     assert_true(tls_identity_seconds_left(old) < 0);
     assert_true(tls_identity_covers(identity, SLICE("one.test")));
@@ -397,5 +332,5 @@ int main(void)
         cmocka_unit_test(protocols), cmocka_unit_test(versions), cmocka_unit_test(resumption),
         cmocka_unit_test(bad_files), cmocka_unit_test(facts),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, remove_certificates);
 }
