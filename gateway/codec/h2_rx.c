@@ -6,6 +6,7 @@
 #include "codec/h2_session.h"
 
 #include "base/check.h"
+#include "codec/h2_content.h"
 
 static struct h2_inbound *session_of(void *arg)
 {
@@ -141,29 +142,6 @@ static void end_headers(struct h2_request *request, const nghttp2_frame *frame)
 
 /* --- content --- */
 
-/* Copies: a block of the conn holds frames of many streams, and one slow stream must not pin it. */
-static void gather(struct h2_request *request, struct body *body, const uint8_t *data, size_t len)
-{
-    struct block_pool *pool = &request->session->home->loop->blocks;
-    while (len > 0) {
-        struct block *tail = request->tail;
-        if (tail && tail->refs == 1)
-            tail->used = 0;
-        if (tail && tail->used == tail->capacity)
-            block_unref(&request->tail);
-        if (request->tail == NULL)
-            request->tail = block_new(pool, BLOCK_SIZE);
-        tail = request->tail;
-        uint32_t room = tail->capacity - tail->used;
-        uint32_t part = len < room ? (uint32_t)len : room;
-        memcpy(tail->data + tail->used, data, part);
-        body_append(body, tail, tail->used, part);
-        tail->used += part;
-        data += part;
-        len -= part;
-    }
-}
-
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data, size_t len,
                          void *arg)
 {
@@ -185,7 +163,8 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
         request->length_left -= len;
     request->received += len;
     stream->rx_bytes += len;
-    gather(request, early ? &request->early : &stream->rx, data, len);
+    struct body *body = early ? &request->early : &stream->rx;
+    h2_content_gather(&session->home->loop->blocks, &request->tail, body, text_of(data, len));
     if (!early)
         stream_tell(stream, STREAM_BODY);
     return 0;

@@ -7,8 +7,9 @@
 #include "codec/h2_session.h"
 
 #include "base/check.h"
+#include "codec/h2_content.h"
 
-enum { COPY_MAX = 1024, FRAME_HEADER = 9, UPDATES_PER_FRAME = 4 };
+enum { UPDATES_PER_FRAME = 4 };
 
 static struct h2_request *request_of(struct stream *stream)
 {
@@ -24,19 +25,6 @@ static bool can_send(const struct h2_request *request)
 
 /* --- content, asked for by nghttp2 --- */
 
-/* How much goes into the next frame: one large slice, or small ones together. */
-static size_t frame_len(const struct body *tx, size_t most)
-{
-    size_t len = 0;
-    for (unsigned i = 0; i < tx->count && len < most; i++) {
-        const struct body_piece *piece = &tx->pieces[(tx->first + i) % BODY_PIECES];
-        if (piece->len > COPY_MAX)
-            return len > 0 ? len : piece->len < most ? piece->len : most;
-        len += piece->len;
-    }
-    return len < most ? len : most;
-}
-
 static ssize_t read_content(nghttp2_session *ng, int32_t id, uint8_t *buffer, size_t most, uint32_t *flags,
                             nghttp2_data_source *source, void *arg)
 {
@@ -47,7 +35,7 @@ static ssize_t read_content(nghttp2_session *ng, int32_t id, uint8_t *buffer, si
         request->deferred = true;
         return NGHTTP2_ERR_DEFERRED;
     }
-    size_t len = frame_len(tx, most);
+    size_t len = h2_content_frame_len(tx, most);
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (len < tx->queued || !tx->ended)
         return (ssize_t)len;
@@ -60,32 +48,6 @@ static ssize_t read_content(nghttp2_session *ng, int32_t id, uint8_t *buffer, si
     return (ssize_t)len;
 }
 
-/* The next frame's content is copied behind its header when it is small, else its block travels. */
-static void put_content(struct h2_request *request, const uint8_t *header, size_t len)
-{
-    struct conn *conn = request->session->conn;
-    const struct body_piece *piece = body_first(&request->tx);
-    bool copied = len == 0 || piece->len <= COPY_MAX;
-    char *out = conn_tx_reserve(conn, FRAME_HEADER + (copied ? len : 0));
-    memcpy(out, header, FRAME_HEADER);
-    if (!copied) {
-        conn_tx_commit(conn, FRAME_HEADER);
-        conn_tx_slice(conn, piece->block, piece->offset, (uint32_t)len);
-        body_consume(&request->tx, (uint32_t)len);
-        return;
-    }
-    size_t at = FRAME_HEADER;
-    while (at < FRAME_HEADER + len) {
-        piece = body_first(&request->tx);
-        size_t left = FRAME_HEADER + len - at;
-        uint32_t part = piece->len < left ? piece->len : (uint32_t)left;
-        memcpy(out + at, piece->block->data + piece->offset, part);
-        body_consume(&request->tx, part);
-        at += part;
-    }
-    conn_tx_commit(conn, at);
-}
-
 static int send_content(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *header, size_t len,
                         nghttp2_data_source *source, void *arg)
 {
@@ -94,7 +56,7 @@ static int send_content(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     struct h2_request *request = source->ptr;
     if (!conn_tx_has_room(session->conn))
         return NGHTTP2_ERR_WOULDBLOCK;
-    put_content(request, header, len);
+    h2_content_put(session->conn, &request->tx, header, len);
     h2_limits_give(&session->budgets, CLOSE_window_update_flood, UPDATES_PER_FRAME);
     h2_limits_give(&session->budgets, CLOSE_ping_flood, 1); /* gRPC measures each round trip of a download */
     if (request->tx_blocked && request->tx.queued < H2_TX_LOW && request->owned) {
@@ -261,33 +223,20 @@ static void take_trailers(struct h2_request *request, const struct fields *trail
     request->trailers = request->trailer_count > 0 ? out : NULL;
 }
 
-static void take_content(struct h2_request *request, struct body *body)
-{
-    const struct body_piece *piece;
-    struct body *tx = &request->tx;
-    while ((piece = body_first(body)) != NULL && tx->queued < H2_TX_MARK && tx->count < BODY_PIECES) {
-        uint32_t room = H2_TX_MARK - tx->queued;
-        uint32_t len = piece->len < room ? piece->len : room;
-        body_append(tx, piece->block, piece->offset, len);
-        request->stream.tx_bytes += len;
-        body_consume(body, len);
-    }
-    request->tx_blocked = piece != NULL;
-}
-
 static void tx_body(struct stream *stream, struct body *body, const struct fields *trailers)
 {
     struct h2_request *request = request_of(stream);
     if (!can_send(request) || request->bodiless || !request->responded)
         return;
-    uint32_t before = request->tx.queued;
-    take_content(request, body);
+    uint32_t moved = h2_content_take(&request->tx, body, H2_TX_MARK);
+    request->tx_blocked = body->queued > 0;
+    stream->tx_bytes += moved;
     bool ends = body_is_done(body) && !request->tx.ended;
     if (ends) {
         take_trailers(request, trailers);
         request->tx.ended = true;
     }
-    if (!ends && request->tx.queued == before)
+    if (!ends && moved == 0)
         return;
     if (request->deferred)
         nghttp2_session_resume_data(request->session->ng, request->id);
