@@ -24,6 +24,8 @@ struct question {
 
     struct slice authority, target; /* of the URL */
     bool secure;
+    unsigned port;                          /* 0 when the URL does not say */
+    const struct config_listener *listener; /* that takes the request; NULL when it is not known */
 };
 
 /* --- the request --- */
@@ -124,7 +126,8 @@ static int judge(const struct question *question, const struct snapshot *snapsho
                                   .scratch = router_scratch_new(),
                                   .inbound = inbound};
     struct explanation explanation = {.rehearsal = &rehearsal,
-                                      .port = port_of(question, inbound->arena),
+                                      .port = question->port,
+                                      .listener = question->listener,
                                       .from_example = question->from == EXAMPLE_CLIENT,
                                       .out = stdout};
     rehearsal.trace = keep_finding;
@@ -148,6 +151,15 @@ static void assume_handshake(const struct question *question, struct arena *aren
     client->certificate_subject = SLICE("CN=example");
 }
 
+/* The first listener on the URL's port. */
+static void find_listener(struct question *question, const struct config *config, struct arena *arena)
+{
+    question->port = port_of(question, arena);
+    for (uint32_t i = 0; i < config->listener_count && question->port != 0 && !question->listener; i++)
+        if (!config->listeners[i].name.is_unix && config->listeners[i].name.port == question->port)
+            question->listener = &config->listeners[i];
+}
+
 static int explain(struct question *question, const struct snapshot *snapshot)
 {
     struct arena arena;
@@ -161,7 +173,9 @@ static int explain(struct question *question, const struct snapshot *snapshot)
     else if (!address_from_literal(client.text, 0, &client.address))
         fprintf(stderr, "portico: \"%s\" is no address; write --from 203.0.113.7\n", question->from);
     else {
+        find_listener(question, snapshot->config, &arena);
         client.secure = question->secure;
+        client.redirects = question->listener && question->listener->redirect == CONFIG_REDIRECT_HTTPS;
         if (question->secure) /* by a handshake for the host, with whatever certificate it asks for */
             assume_handshake(question, &arena, &client);
         code = judge(question, snapshot, &inbound);

@@ -378,6 +378,24 @@ static void print_request(const struct explanation *e)
 
 /* --- everything --- */
 
+/* Whether the listener has answered, with a redirect or an ACME challenge; then no route was looked for. */
+static bool is_listeners(const struct explanation *e)
+{
+    return e->rehearsal->answer.status != 0 && e->rehearsal->route == NULL;
+}
+
+static void print_answer(const struct explanation *e)
+{
+    const struct policy_answer *answer = &e->rehearsal->answer;
+    struct slice location = clean(e, answer->location);
+    topic(e, "answered", "%u here%s%.*s", answer->status, location.len > 0 ? ", see " : "",
+          SLICE_ARGS(location));
+    if (is_listeners(e))
+        end_with_origin(e, e->listener->origin);
+    else
+        end(e);
+}
+
 static void print_verdict(const struct explanation *e)
 {
     const struct fault_row *row = fault_row(e->fault);
@@ -386,11 +404,8 @@ static void print_verdict(const struct explanation *e)
               row->closes ? "; the connection is closed" : "");
         return;
     }
-    const struct policy_answer *answer = &e->rehearsal->answer;
-    if (answer->status != 0) {
-        struct slice location = clean(e, answer->location);
-        topic(e, "answered", "%u here%s%.*s\n", answer->status, location.len > 0 ? ", see " : "",
-              SLICE_ARGS(location));
+    if (e->rehearsal->answer.status != 0) {
+        print_answer(e);
         return;
     }
     struct slice pattern = pattern_of(e, e->rehearsal->route), name = e->rehearsal->route->upstream->name;
@@ -404,11 +419,11 @@ void explain_print(const struct explanation *e)
     print_listeners(e);
     if (e->was_read)
         print_client(e);
-    if (rehearsal->target.path.len > 0) {
+    if (rehearsal->target.path.len > 0)
         print_path(e);
+    if (rehearsal->site || e->fault == FAULT_misdirected)
         print_site(e);
-    }
-    if (rehearsal->site) {
+    if (rehearsal->site && !is_listeners(e)) {
         print_routes(e);
         print_readings(e);
     }

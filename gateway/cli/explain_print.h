@@ -22,11 +22,12 @@ enum { EXPLAIN_POLICIES_MAX = 64 };
 /* A request, what was made of it, and where to print it. */
 struct explanation {
     const struct rehearsal *rehearsal;
-    struct fields asked; /* as sent; the rehearsal's are as forwarded */
-    unsigned port;       /* the client asked for; 0 when the URL does not say */
-    bool from_example;   /* the client's address is not the user's choice */
-    bool was_read;       /* the head could be parsed */
-    enum fault fault;    /* what the client is answered with, or FAULT_NONE */
+    struct fields asked;                    /* as sent; the rehearsal's are as forwarded */
+    unsigned port;                          /* the client asked for; 0 when the URL does not say */
+    const struct config_listener *listener; /* that takes the request; NULL when it is not known */
+    bool from_example;                      /* the client's address is not the user's choice */
+    bool was_read;                          /* the head could be parsed */
+    enum fault fault;                       /* what the client is answered with, or FAULT_NONE */
     struct finding_of_policy policies[EXPLAIN_POLICIES_MAX];
     unsigned policy_count;
     FILE *out;

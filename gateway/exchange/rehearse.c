@@ -13,6 +13,10 @@ static enum fault judge(struct exchange *x, const struct rehearsal *rehearsal)
     x->call.trace = rehearsal->trace;
     x->call.trace_arg = rehearsal->trace_arg;
     enum fault fault = request_read_target(x);
+    if (!fault && x->in->client->redirects)
+        fault = redirect_answer(x);
+    if (!fault && x->call.answer.status != 0)
+        return FAULT_NONE;
     if (!fault)
         fault = request_route(x);
     if (fault)

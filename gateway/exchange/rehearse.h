@@ -29,8 +29,8 @@ struct rehearsal {
     struct authority authority;
     const struct config_site *site;
     const struct config_route *route; /* with FAULT_ambiguous_path: that of the canonical path */
-    struct policy_answer answer;      /* of a policy; its status is 0 when the upstream answers */
-    struct message response;          /* what the policies add to a response without fields */
+    struct policy_answer answer; /* of the listener or a policy; its status is 0 when the upstream answers */
+    struct message response;     /* what the policies add to a response without fields */
 };
 
 /* Judges the request. The fault is the one that the client would be answered with. */
