@@ -26,7 +26,8 @@ struct tls_context;
 
 /* Why something could not be made from its files. */
 struct tls_error {
-    bool in_key; /* the key's file is to blame, not the chain's */
+    bool in_key;     /* the key's file is to blame, not the chain's */
+    bool is_missing; /* there is no such file */
     char text[TLS_ERROR_MAX];
 };
 

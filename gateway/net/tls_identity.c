@@ -28,6 +28,7 @@ static BIO *read_file(const char *path, struct tls_error *error)
     struct stat status;
     FILE *file = fopen(path, "re");
     if (file == NULL || fstat(fileno(file), &status) != 0) {
+        error->is_missing = errno == ENOENT;
         snprintf(error->text, sizeof error->text, "cannot be read: %s", strerror(errno));
         if (file)
             fclose(file);

@@ -8,6 +8,10 @@
 
 enum { DAY_S = 24 * 60 * 60 };
 
+/* What to do about a certificate that is not there yet. */
+static const char MAKE_ONE[] =
+    "; put it there or, for development, run certs/make-dev-certs [-o FOLDER] [NAME...]";
+
 /* Everything while it is loaded. */
 struct draft {
     const struct config *config;
@@ -41,7 +45,8 @@ static bool load_identities(struct draft *draft)
             warn_expired(draft, certificate, identity);
             draft->identities[draft->identity_count++] = identity;
         } else {
-            config_error(draft->findings, blamed->origin, "%.*s %s", SLICE_ARGS(blamed->text), error.text);
+            config_error(draft->findings, blamed->origin, "%.*s %s%s", SLICE_ARGS(blamed->text), error.text,
+                         error.is_missing ? MAKE_ONE : "");
             all = false;
         }
     }
