@@ -1,13 +1,25 @@
 /*
  * The lines of cli/lines.h. Hosts and paths are guesses that the router must confirm; a route for which none
- * is found gets a comment instead of a line. Sends nothing.
+ * is found gets a comment instead of a line. Names need no DNS: a line says itself where they are. What a
+ * line trusts is the certificate file that has the name, so it works with a development authority, too. Sends
+ * nothing.
  */
 #include "cli/lines.h"
 
 #include "http/target.h"
+#include "net/tls_context.h"
 #include "policy/route.h"
 
+#include <stdlib.h>
+
 enum { ROUTES_PRINTED_MAX = 40 };
+
+/* How to reach a host. */
+struct way {
+    const struct config_listener *listener;
+    struct slice host;
+    struct slice trust; /* file with the certificate that has the host; empty when none has */
+};
 
 /* A page in the making. */
 struct lines {
@@ -16,33 +28,76 @@ struct lines {
     struct router_scratch *scratch;
     struct arena arena;
     FILE *out;
-    const char *socket;  /* path of a Unix socket, or NULL: then host and port count */
-    struct slice server; /* host as a URL has it */
-    unsigned port;
+    const struct config_listener *serving;     /* where the lines go */
+    const struct config_listener *redirecting; /* NULL when none does */
     unsigned printed;
-    struct slice first_host, first_path; /* of the first route with a line */
+    struct way first; /* to the first route that has a line */
+    struct slice first_path;
 };
 
 /* --- where the gateway is --- */
 
-static struct slice reachable_host(struct lines *lines, struct slice host)
+/* Of several listeners, the lines go to one that serves, on a port, over TLS. */
+static unsigned merit(const struct config_listener *listener)
 {
-    if (host.len == 0 || slice_equal(host, SLICE("0.0.0.0")) || slice_equal(host, SLICE("::")))
-        return SLICE("localhost");
-    bool is_ipv6 = memchr(host.at, ':', host.len) != NULL;
-    return is_ipv6 ? arena_printf(&lines->arena, "[%.*s]", SLICE_ARGS(host)) : host;
+    return (listener->redirect == CONFIG_REDIRECT_OFF) * 8u + !listener->proxy_protocol * 4u +
+           !listener->name.is_unix * 2u + listener->tls;
 }
 
-/* The first listener on a port, else the first one. */
-static void choose_listener(struct lines *lines)
+static void choose_listeners(struct lines *lines)
 {
     const struct config *config = lines->snapshot->config;
-    const struct endpoint_name *name = &config->listeners[0].name;
-    for (uint32_t i = 0; i < config->listener_count && name->is_unix; i++)
-        name = &config->listeners[i].name;
-    lines->server = name->is_unix ? SLICE("localhost") : reachable_host(lines, name->host);
-    lines->port = name->port;
-    lines->socket = name->is_unix ? arena_copy(&lines->arena, name->host) : NULL;
+    lines->serving = &config->listeners[0];
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        bool redirects = listener->redirect != CONFIG_REDIRECT_OFF;
+        if (redirects && (!lines->redirecting || merit(listener) > merit(lines->redirecting)))
+            lines->redirecting = listener;
+        if (merit(listener) > merit(lines->serving))
+            lines->serving = listener;
+    }
+}
+
+/* An address of this machine on which the listener accepts. */
+static struct slice address_of(const struct config_listener *listener)
+{
+    struct slice host = listener->name.host;
+    if (host.len == 0 || slice_equal(host, SLICE("0.0.0.0")))
+        return SLICE("127.0.0.1");
+    return slice_equal(host, SLICE("::")) ? SLICE("::1") : host;
+}
+
+/* Whether the host's name alone leads to the listener. */
+static bool is_resolved(const struct way *way)
+{
+    struct slice address = address_of(way->listener);
+    bool is_loopback = slice_equal(address, SLICE("127.0.0.1")) || slice_equal(address, SLICE("::1"));
+    return is_loopback && slice_equal(way->host, SLICE("localhost"));
+}
+
+/* The file of the first certificate that has the host, by a path without detours. */
+static struct slice trust_for(struct lines *lines, struct slice host)
+{
+    const struct config_tls *tls = &lines->snapshot->config->tls;
+    bool covers = false;
+    uint32_t i = 0;
+    for (; i < tls->certificate_count && !covers; i++) {
+        const struct config_certificate *certificate = &tls->certificates[i];
+        struct tls_error ignored;
+        struct tls_identity *identity =
+            tls_identity_load(certificate->chain.text.at, certificate->key.text.at, &ignored);
+        covers = identity && tls_identity_covers(identity, host);
+        tls_identity_free(&identity);
+    }
+    char *path = covers ? realpath(tls->certificates[i - 1].chain.text.at, NULL) : NULL;
+    struct slice trust = path ? slice_of(arena_copy(&lines->arena, slice_of(path))) : slice_make(NULL, 0);
+    free(path);
+    return trust;
+}
+
+static struct way way_to(struct lines *lines, const struct config_listener *listener, struct slice host)
+{
+    return (struct way){listener, host, listener->tls ? trust_for(lines, host) : slice_make(NULL, 0)};
 }
 
 /* --- hosts and paths that lead somewhere --- */
@@ -56,7 +111,7 @@ static bool is_site_of(const struct lines *lines, const struct config_site *site
 static struct slice example_of(struct lines *lines, struct slice name)
 {
     if (slice_equal(name, SLICE("*")))
-        return lines->server;
+        return SLICE("localhost");
     if (slice_starts_with(name, SLICE("*.")))
         return arena_printf(&lines->arena, "any%.*s", SLICE_ARGS(slice_after(name, 1)));
     return name;
@@ -155,43 +210,100 @@ static struct slice path_of(struct lines *lines, const struct config_route *rout
 
 /* --- lines --- */
 
-/* Behind "curl": how to reach the gateway, as which host, and the path. */
-static void print_curl(const struct lines *lines, const char *options, struct slice host, struct slice path)
+/* The text as a shell takes it for one word. */
+static struct slice quoted(struct lines *lines, struct slice text)
+{
+    char *word = arena_alloc(&lines->arena, 4 * text.len + 3), *end = word;
+    bool is_plain = true;
+    *end++ = '\'';
+    for (size_t i = 0; i < text.len; i++) {
+        is_plain = is_plain && needs_no_encoding(text.at[i]);
+        if (text.at[i] == '\'')
+            end = mempcpy(end, "'\\'", 3);
+        *end++ = text.at[i];
+    }
+    *end++ = '\'';
+    return is_plain ? text : slice_make(word, (size_t)(end - word));
+}
+
+/* An address as it stands before a port. */
+static struct slice bracketed(struct lines *lines, struct slice host)
+{
+    bool is_ipv6 = memchr(host.at, ':', host.len) != NULL;
+    return is_ipv6 ? arena_printf(&lines->arena, "[%.*s]", SLICE_ARGS(host)) : host;
+}
+
+static void print_word(struct lines *lines, const char *option, struct slice text)
+{
+    struct slice word = quoted(lines, text);
+    fprintf(lines->out, " %s%s%.*s", option, option[0] ? " " : "", SLICE_ARGS(word));
+}
+
+/* The host's own URL, wherever it is. */
+static void print_url(struct lines *lines, const struct way *way, const char *scheme, struct slice path)
+{
+    const struct config_listener *listener = way->listener;
+    struct slice port =
+        listener->name.port ? arena_printf(&lines->arena, ":%u", listener->name.port) : slice_make(NULL, 0);
+    print_word(lines, "",
+               arena_printf(&lines->arena, "%s%s://%.*s%.*s%.*s", scheme, listener->tls ? "s" : "",
+                            SLICE_ARGS(way->host), SLICE_ARGS(port), SLICE_ARGS(path)));
+}
+
+/* For curl: where the host is. It looks up names only, addresses must be led elsewhere. */
+static void print_place(struct lines *lines, const struct way *way)
+{
+    struct slice host = way->host, place = bracketed(lines, address_of(way->listener));
+    unsigned port = way->listener->name.port;
+    struct address ignored;
+    bool is_address = host.at[0] == '[' || address_from_literal(host, 0, &ignored);
+    if (way->listener->name.is_unix)
+        print_word(lines, "--unix-socket", way->listener->name.host);
+    else if (is_address)
+        print_word(
+            lines, "--connect-to",
+            arena_printf(&lines->arena, "%.*s:%u:%.*s:%u", SLICE_ARGS(host), port, SLICE_ARGS(place), port));
+    else if (!is_resolved(way))
+        print_word(lines, "--resolve",
+                   arena_printf(&lines->arena, "%.*s:%u:%.*s", SLICE_ARGS(host), port, SLICE_ARGS(place)));
+}
+
+static void print_curl(struct lines *lines, const struct way *way, const char *options, struct slice path)
 {
     fprintf(lines->out, "    curl%s", options);
-    if (lines->socket)
-        fprintf(lines->out, " --unix-socket '%s'", lines->socket);
-    if (!slice_equal(host, lines->server))
-        fprintf(lines->out, " -H 'Host: %.*s'", SLICE_ARGS(host));
-    const char *quote = lines->server.at[0] == '[' ? "'" : ""; /* brackets mean something to a shell */
-    fprintf(lines->out, " %shttp://%.*s", quote, SLICE_ARGS(lines->server));
-    if (lines->port)
-        fprintf(lines->out, ":%u", lines->port);
-    fprintf(lines->out, "%.*s%s\n", SLICE_ARGS(path), quote);
+    if (way->trust.len > 0)
+        print_word(lines, "--cacert", way->trust);
+    else if (way->listener->tls)
+        fprintf(lines->out, " -k");
+    print_place(lines, way);
+    print_url(lines, way, "http", path);
+    fprintf(lines->out, "\n");
 }
 
-/* The client of Debian's python3-websockets; its own command line knows no Host but the URI's. */
-static void print_websocket(const struct lines *lines)
+/* The client of Debian's python3-websockets; its own command line knows no address but the URI's. */
+static void print_websocket(struct lines *lines, const struct way *way, struct slice path)
 {
-    struct slice host = lines->first_host, path = lines->first_path;
-    if (slice_equal(host, lines->server)) {
-        const char *quote = host.at[0] == '[' ? "'" : "";
-        fprintf(lines->out, "    /usr/bin/python3 -m websockets %sws://%.*s:%u%.*s%s\n", quote,
-                SLICE_ARGS(host), lines->port, SLICE_ARGS(path), quote);
-        return;
-    }
-    struct slice server = lines->server;
-    if (server.at[0] == '[')
-        server = slice_make(server.at + 1, server.len - 2);
+    const char *tls = !way->listener->tls   ? "None"
+                      : way->trust.len == 0 ? "ssl._create_unverified_context()"
+                                            : "ssl.create_default_context(cafile=sys.argv[4]); "
+                                              "tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN";
     fprintf(lines->out,
-            "    /usr/bin/python3 -c 'import asyncio, websockets; run = "
-            "asyncio.get_event_loop().run_until_complete; "
-            "ws = run(websockets.connect(\"ws://%.*s%.*s\", host=\"%.*s\", port=%u)); "
-            "run(ws.send(\"hello\")); print(run(ws.recv())); run(ws.close())'\n",
-            SLICE_ARGS(host), SLICE_ARGS(path), SLICE_ARGS(server), lines->port);
+            "    /usr/bin/python3 -c 'import asyncio, ssl, sys, urllib.parse, websockets; "
+            "uri, host, port = sys.argv[1:4]; "
+            "tls = %s; name = tls and urllib.parse.urlsplit(uri).hostname; "
+            "run = asyncio.get_event_loop().run_until_complete; "
+            "ws = run(websockets.connect(uri, host=host, port=port, ssl=tls, server_hostname=name)); "
+            "run(ws.send(\"hello\")); print(run(ws.recv())); run(ws.close())'",
+            tls);
+    print_url(lines, way, "ws", path);
+    struct slice address = address_of(way->listener);
+    fprintf(lines->out, " %.*s %u", SLICE_ARGS(address), way->listener->name.port);
+    if (way->trust.len > 0)
+        print_word(lines, "", way->trust);
+    fprintf(lines->out, "\n");
 }
 
-static void print_route(struct lines *lines, const struct config_route *route, struct slice host)
+static void print_route(struct lines *lines, const struct config_route *route, const struct way *way)
 {
     static const char *const kinds[] = {
         [CONFIG_MATCH_PREFIX] = "prefix", [CONFIG_MATCH_EXACT] = "path", [CONFIG_MATCH_REGEX] = "regex"};
@@ -204,26 +316,39 @@ static void print_route(struct lines *lines, const struct config_route *route, s
         fprintf(lines->out, "    # no path is made up for it\n");
         return;
     }
-    print_curl(lines, "", host, path);
+    print_curl(lines, way, "", path);
     if (lines->first_path.len > 0)
         return;
-    lines->first_host = host;
+    lines->first = *way;
     lines->first_path = path;
+}
+
+/* Why no line can lead to the site; NULL when one can. */
+static const char *unreachable(const struct config_site *site, struct slice host)
+{
+    if (host.len == 0)
+        return "other sites have all of its hosts";
+    bool asks = site->client_certificates.ca.text.len > 0;
+    return asks && site->client_certificates.verify == CONFIG_VERIFY_REQUIRE
+               ? "clients must have a certificate; add --cert FILE --key FILE"
+               : NULL;
 }
 
 static void print_site(struct lines *lines, const struct config_site *site)
 {
     struct slice host = host_of(lines, site);
+    const char *why_not = unreachable(site, host);
+    struct way way = way_to(lines, lines->serving, host);
     fprintf(lines->out, "\n# ");
     for (uint32_t i = 0; i < site->host_count; i++)
         fprintf(lines->out, "%s%.*s", i ? ", " : "", SLICE_ARGS(site->hosts[i].name));
-    fprintf(lines->out, "%s\n", host.len == 0 ? ": other sites have all of its hosts" : "");
-    for (uint32_t i = 0; i < site->route_count && host.len > 0; i++)
+    fprintf(lines->out, "%s%s\n", why_not ? ": " : "", why_not ? why_not : "");
+    for (uint32_t i = 0; i < site->route_count && !why_not; i++)
         if (++lines->printed <= ROUTES_PRINTED_MAX)
-            print_route(lines, &site->routes[i], host);
+            print_route(lines, &site->routes[i], &way);
 }
 
-static void print_all(struct lines *lines)
+static void print_sites(struct lines *lines)
 {
     const struct config *config = lines->snapshot->config;
     for (uint32_t i = 0; i < config->site_count && lines->printed <= ROUTES_PRINTED_MAX; i++)
@@ -231,14 +356,26 @@ static void print_all(struct lines *lines)
     if (lines->printed > ROUTES_PRINTED_MAX)
         fprintf(lines->out, "\n# ... and more routes, see: portico check %.*s --print\n",
                 SLICE_ARGS(config->file));
-    if (lines->first_path.len == 0)
-        return;
+}
+
+/* What every route can do, shown with the first. */
+static void print_more(struct lines *lines)
+{
+    const struct way *way = &lines->first;
+    fprintf(lines->out, "\n# HTTP/2, with the head of the response\n");
+    print_curl(lines, way, way->listener->tls ? " -i --http2" : " -i --http2-prior-knowledge",
+               lines->first_path);
+    if (lines->redirecting) {
+        struct way plain = way_to(lines, lines->redirecting, way->host);
+        fprintf(lines->out, "\n# plain HTTP is sent to https\n");
+        print_curl(lines, &plain, " -i", lines->first_path);
+    }
     fprintf(lines->out, "\n# events, one a second\n");
-    print_curl(lines, " -N -H 'Accept: text/event-stream'", lines->first_host, lines->first_path);
-    if (lines->socket)
-        return;
-    fprintf(lines->out, "\n# a WebSocket: what is sent comes back\n");
-    print_websocket(lines);
+    print_curl(lines, way, " -N -H 'Accept: text/event-stream'", lines->first_path);
+    if (!way->listener->name.is_unix) {
+        fprintf(lines->out, "\n# a WebSocket: what is sent comes back\n");
+        print_websocket(lines, way, lines->first_path);
+    }
     fprintf(lines->out, "\n");
 }
 
@@ -248,8 +385,10 @@ void lines_print(const struct snapshot *snapshot, FILE *out)
     lines.router = snapshot_part(snapshot, &route_module);
     lines.scratch = router_scratch_new();
     arena_init(&lines.arena, NULL, 0);
-    choose_listener(&lines);
-    print_all(&lines);
+    choose_listeners(&lines);
+    print_sites(&lines);
+    if (lines.first_path.len > 0)
+        print_more(&lines);
     router_scratch_free(&lines.scratch);
     arena_fini(&lines.arena);
 }

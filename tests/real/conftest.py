@@ -17,10 +17,11 @@ sys.path.insert(0, str(HERE.parent / "flow"))
 
 from lib.gateway import Gateway  # noqa: E402
 from lib.ports import free_port  # noqa: E402
+from lib.tls import DEVELOPMENT, TlsClient, client_context, example  # noqa: E402
 from lib.wait import wait_until  # noqa: E402
 
 BUILT = ROOT / "build/real"
-CONFIGURATION = ROOT / "conf/starmeet.yaml"
+HOST = "star-meet.com"
 START = 60  # seconds that a service may take
 
 
@@ -102,6 +103,23 @@ def wizard_in_dev_mode(logs):
         service.stop()
 
 
+class Starmeet(Gateway):
+    """Its clients speak TLS to star-meet.com; plain_port is the listener that redirects."""
+
+    def __init__(self, config, directory, ports, *settings):
+        super().__init__(config, directory, ports[":443"], *settings)
+        self.access_log, self.plain_port = self.stdout_file, ports[":80"]
+        self.url = f"https://127.0.0.1:{self.port}"
+
+    @property
+    def context(self):
+        """A new one: clients set their ALPN in it."""
+        return client_context(DEVELOPMENT)
+
+    def client(self):
+        return TlsClient(self.port, self.context, HOST)
+
+
 def start_starmeet(services, directory):
     """conf/starmeet.yaml as it is: names come from a hosts file, ports from overrides, the log goes to standard output."""
     directory.mkdir()
@@ -110,12 +128,11 @@ def start_starmeet(services, directory):
     hosts = directory / "hosts"
     hosts.write_text("".join(f"127.0.0.1 {server.split(':')[0]}\n" for server in places))
     overrides = {server: f"{server.split(':')[0]}:{service.port}" for server, service in places.items()}
-    ports = {address: free_port() for address in re.findall(r'"(:[0-9]+)"', CONFIGURATION.read_text())}
+    config = example("starmeet.yaml")
+    ports = {address: free_port() for address in re.findall(r'"(:[0-9]+)"', config.read_text())}
     overrides |= {address: f"127.0.0.1:{port}" for address, port in ports.items()}
     options = [word for left, right in overrides.items() for word in ("--override", f"{left}={right}")]
-    gateway = Gateway(CONFIGURATION, directory, ports[":80"], {"PORTICO_HOSTS": str(hosts)}, options)
-    gateway.access_log = gateway.stdout_file
-    return gateway
+    return Starmeet(config, directory, ports, {"PORTICO_HOSTS": str(hosts)}, options)
 
 
 @pytest.fixture(scope="session")
@@ -130,5 +147,3 @@ def starmeet_in_dev_mode(services, wizard_in_dev_mode, logs):
     gateway = start_starmeet({**services, "wizard": wizard_in_dev_mode}, logs / "starmeet-dev")
     yield gateway
     gateway.stop()
-
-

@@ -1,14 +1,13 @@
 """The gateway starts, carries a request, and stops."""
-import pathlib
 import socket
 import subprocess
 
 import httpx
+import pytest
 
+from lib.tls import example
 from lib.upstream import answers, named, ok
 from lib.wait import BINARY, PATIENCE
-
-EXAMPLE = pathlib.Path(__file__).parents[3] / "conf/starmeet.yaml"
 
 
 def test_request_and_response_pass(portico, upstream):
@@ -45,6 +44,7 @@ def test_a_bad_configuration_is_refused_with_its_place(tmp_path):
     assert "bad.yaml:7:" in run.stderr and "upstream" in run.stderr
 
 
-def test_the_example_compiles():
-    check = subprocess.run([BINARY, "check", EXAMPLE], capture_output=True, text=True, timeout=PATIENCE)
+@pytest.mark.parametrize("name", ["starmeet.yaml", "minimal.yaml"])
+def test_the_examples_compile(name):
+    check = subprocess.run([BINARY, "check", example(name)], capture_output=True, text=True, timeout=PATIENCE)
     assert check.returncode == 0, check.stderr

@@ -1,5 +1,4 @@
 """Fixtures of the commands: trial(...) starts `portico try`, command(...) runs one that ends by itself."""
-import pathlib
 import re
 import subprocess
 
@@ -8,19 +7,21 @@ import pytest
 from lib import yaml
 from lib.gateway import Gateway
 from lib.ports import free_port
+from lib.tls import DEVELOPMENT, TlsClient, client_context, example
 from lib.wait import BINARY, PATIENCE, wait_until
 
-STARMEET = pathlib.Path(__file__).parents[3] / "conf/starmeet.yaml"
+HOST = "star-meet.com"
 
 
 class Trial(Gateway):
-    """portico try FILE with a listener of the file on a free port."""
+    """portico try FILE with the listeners of the file on free ports; clients use the last one."""
 
-    def __init__(self, file, directory, listener, options):
-        self.port, self.directory = free_port(), directory
+    def __init__(self, file, directory, listeners, options):
+        self.ports, self.directory = {listener: free_port() for listener in listeners}, directory
+        self.port = next(reversed(self.ports.values()), None)
         self.stdout_file, self.stderr_file = directory / "stdout", directory / "stderr"
-        if listener:
-            options = [*options, "--override", f"{listener}=127.0.0.1:{self.port}"]
+        for listener, port in self.ports.items():
+            options = [*options, "--override", f"{listener}=127.0.0.1:{port}"]
         with open(self.stdout_file, "wb") as stdout, open(self.stderr_file, "wb") as stderr:
             self.process = subprocess.Popen([BINARY, "try", file, *options], cwd=directory, stdin=subprocess.DEVNULL,
                                             stdout=stdout, stderr=stderr)
@@ -29,7 +30,11 @@ class Trial(Gateway):
 
     def _said_everything(self):
         assert self.process.poll() is None, f"ended at once with {self.process.returncode}: {self.stderr()}"
-        return re.search(r"\n# a WebSocket.*\n.*\n\n", self.stdout())
+        return re.search(r"\n# events.*\n.*\n(\n# a WebSocket.*\n.*\n)?\n$", self.stdout())
+
+    def client(self):
+        secure = ":443" in self.ports
+        return TlsClient(self.port, client_context(DEVELOPMENT), HOST) if secure else super().client()
 
     def stdout(self):
         return self.stdout_file.read_text()
@@ -38,20 +43,26 @@ class Trial(Gateway):
         """The printed lines that begin with the program."""
         return [line.strip() for line in self.stdout().splitlines() if line.startswith(f"    {program}")]
 
+    def routes(self):
+        """The printed lines that show a route each."""
+        return [line for line in self.lines("curl") if " -i " not in line and " -N " not in line]
+
 
 @pytest.fixture
 def trial(tmp_path):
-    """trial() tries conf/starmeet.yaml; trial(config) a configuration whose first listener stands in for :80."""
+    """trial() tries conf/starmeet.yaml, with clients that speak TLS; trial(config) a configuration that listens on :80."""
     started = []
 
-    def start(config=None, options=(), listener=":80"):
+    def start(config=None, options=(), listeners=None):
         directory = tmp_path / f"trial{len(started)}"
         directory.mkdir()
-        file = STARMEET
+        file = example("starmeet.yaml")
         if config:
             file = directory / "portico.yaml"
             file.write_text(yaml.dump(config))
-        started.append(Trial(file, directory, listener, options))
+        if listeners is None:
+            listeners = [":80"] if config else [":80", ":443"]
+        started.append(Trial(file, directory, listeners, options))
         return started[-1]
 
     yield start
@@ -80,4 +91,4 @@ def file(tmp_path):
 
 @pytest.fixture
 def starmeet():
-    return STARMEET
+    return example("starmeet.yaml")

@@ -1,9 +1,12 @@
 """portico check: everything that is wrong with a file at once, with its place; and what takes effect."""
 import os
+import shutil
+import subprocess
 
 import pytest
 
 from lib.gateway import route_to
+from lib.tls import MAKE
 
 GOOD = {"listen": [":8080"], "upstreams": {"app": "127.0.0.1:3000"},
         "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]}
@@ -29,6 +32,24 @@ def test_a_good_file(command, file):
 def test_the_example(command, starmeet):
     run = command("check", starmeet)
     assert (run.returncode, run.stderr) == (0, "") and "1 site, 5 routes, 4 upstreams" in run.stdout
+
+
+@pytest.mark.parametrize("verb", ["check", "try", "run"])
+@pytest.mark.parametrize("lost, place", [("fullchain.pem", "10:14"), ("privkey.pem", "11:12")])
+def test_missing_certificates(command, starmeet, tmp_path, verb, lost, place):
+    """A fresh clone: what to do is said, and doing it helps."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "certs").mkdir()
+    shutil.copy(starmeet, tmp_path / "conf")
+    shutil.copy(MAKE, tmp_path / "certs")
+    subprocess.run([tmp_path / "certs/make-dev-certs"], check=True, capture_output=True)
+    (tmp_path / "certs/star-meet.com" / lost).unlink()
+    run = command(verb, "conf/starmeet.yaml")
+    assert run.returncode == 1 and "cannot be read: No such file" in run.stderr
+    assert f"starmeet.yaml:{place}: error: " in run.stderr and f"star-meet.com/{lost} " in run.stderr
+    assert "for development, run certs/make-dev-certs" in run.stderr
+    subprocess.run(["sh", "certs/make-dev-certs"], check=True, capture_output=True, cwd=tmp_path)
+    assert command("check", "conf/starmeet.yaml").returncode == 0
 
 
 def test_all_errors_at_once_with_their_places(command, file):

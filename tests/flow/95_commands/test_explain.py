@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lib.client import get
+from lib.client import Client, get
 from lib.faults import FAULTS
 from lib.gateway import route_to
 
@@ -36,12 +36,12 @@ def verdict(run):
 
 @pytest.mark.parametrize("target, name", SERVED.items())
 def test_the_paths_of_starmeet(explain, target, name):
-    assert verdict(explain(f"http://{HOST}{target}")) == ("routed", name)
+    assert verdict(explain(f"https://{HOST}{target}")) == ("routed", name)
 
 
 @pytest.mark.parametrize("target", REFUSED)
 def test_ambiguous_paths(explain, target):
-    outcome, name = verdict(explain(f"http://{HOST}{target}"))
+    outcome, name = verdict(explain(f"https://{HOST}{target}"))
     assert outcome == "refused" and FAULTS[name].status == 400
 
 
@@ -49,7 +49,7 @@ def test_says_what_the_gateway_does(explain, trial):
     gateway = trial()
     targets = [*SERVED, *REFUSED, "/api/../join", "/%61pi", "/join/..%5capi", "/api;x/../join/y", "/./", "/x/%2e"]
     for target in targets:
-        outcome, name = verdict(explain(f"http://{HOST}{target}"))
+        outcome, name = verdict(explain(f"https://{HOST}{target}"))
         with gateway.client() as client:
             response = client.get(target, host=HOST)
         if outcome == "routed":
@@ -61,7 +61,7 @@ def test_says_what_the_gateway_does(explain, trial):
 def test_what_is_forwarded_is_what_arrives(explain, trial):
     options = ["X-Forwarded-For: 6.6.6.6", "X-Own: kept", "Connection: close, X-Gone", "X-Gone: 1", "TE: trailers, gzip",
                "Forwarded: for=6.6.6.6", "Proxy: evil", "X_Forwarded_For: 6.6.6.6"]
-    run = explain(f"http://{HOST}/api/x", "--from", "127.0.0.1", *(word for each in options for word in ("-H", each)))
+    run = explain(f"https://{HOST}/api/x", "--from", "127.0.0.1", *(word for each in options for word in ("-H", each)))
     said = re.findall(r"^ +(kept|replaced|added) +([^:]+): (.*)$", run.stdout, re.M)
     gone = re.findall(r"^ +removed +([^:]+):", run.stdout, re.M)
     with trial().client() as client:
@@ -78,13 +78,13 @@ def test_what_is_forwarded_is_what_arrives(explain, trial):
 # The trace ------------------------------------------------------------------------------------------------
 
 def test_where_everything_comes_from(explain, starmeet):
-    text = explain(f"http://{HOST}/api/v1/streaming").stdout
+    text = explain(f"https://{HOST}/api/v1/streaming").stdout
     lines = starmeet.read_text().splitlines()
 
     def place(what):
         return f"# {starmeet}:{1 + next(number for number, line in enumerate(lines) if what in line)}"
 
-    assert f'listener   :80  {place(":80")}' in text
+    assert f'listener   :443  {place(":443")}' in text
     assert f"site       {HOST}: has exactly this host  {place('hosts:')}" in text
     assert f"routes     yes  prefix /api/v1/streaming: the path is the prefix or lies under it  {place('prefix: /api/v1')}" in text
     assert f"upstream   streaming  {place('streaming: {')}" in text
@@ -94,14 +94,14 @@ def test_where_everything_comes_from(explain, starmeet):
 
 
 def test_routes_that_were_tried(explain):
-    text = explain(f"http://{HOST}/apiary").stdout
+    text = explain(f"https://{HOST}/apiary").stdout
     assert re.findall(r"(no|yes) +prefix (\S+): ", text) == [
         ("no", "/api/v1/streaming"), ("no", "/api"), ("no", "/join"), ("no", "/_next"), ("yes", "/")]
     assert "prefix /api: the path begins with the prefix, which ends in the middle of a segment" in text
 
 
 def test_readings_of_an_ambiguous_path(explain):
-    text = explain(f"http://{HOST}//api/x").stdout
+    text = explain(f"https://{HOST}//api/x").stdout
     assert "as sent: //api/x -> prefix /\n" in text
     assert "with everything decoded: /api/x -> prefix /api\n" in text
 
@@ -121,7 +121,7 @@ def test_why_a_site(explain, file, host, said):
 
 
 def test_no_site(explain):
-    run = explain("http://other.test/")
+    run = explain("https://other.test/")
     assert verdict(run) == ("refused", "misdirected") and f"no   {HOST}, ..." in run.stdout
 
 
@@ -130,6 +130,29 @@ def test_no_route(explain, file):
               "sites": [{"hosts": ["*"], "routes": [route_to("app", "/a"), {"regex": "^/[0-9]+$", "upstream": "app"}]}]}
     run = explain("http://any/b", file=file(config))
     assert verdict(run) == ("refused", "no_route") and "no   regex ^/[0-9]+$: the regex does not match" in run.stdout
+
+
+def test_a_listener_that_redirects(explain, trial, starmeet):
+    plain = Client(trial().ports[":80"])
+    for method, target in (("GET", "/api/x?a=%20b"), ("POST", "//api"), ("DELETE", "/")):
+        run = explain(f"http://{HOST}{target}", method=method)
+        status, location = re.match(r"answered +(\d+) here: see (\S+)  # \S+:\d+$", run.stdout.splitlines()[-1]).groups()
+        response = plain.ask(get(target, method, HOST), method)
+        assert response.status == int(status) and run.returncode == 0
+        assert re.sub(r":\d+/", "/", response.get("Location"), 1) == location == f"https://{HOST}{target}"
+        assert "routes" not in run.stdout and "request" not in run.stdout
+    assert verdict(explain("http://other.test/")) == ("refused", "misdirected")
+    assert verdict(explain(f"http://{HOST}/.well-known/acme-challenge/x")) == ("routed", "web")
+
+
+def test_a_challenge(explain, file, tmp_path):
+    (tmp_path / "token").write_text("thumbprint")
+    config = {"listen": [{"address": ":80", "redirect": "https"}], "tls": {"acme_challenge": str(tmp_path)},
+              "upstreams": {"app": "127.0.0.1:1"}, "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]}
+    path = file(config)
+    found = explain("http://any/.well-known/acme-challenge/token", file=path)
+    assert "\nanswered   200 here: a file of acme_challenge  # " in found.stdout and found.returncode == 0
+    assert verdict(explain("http://any/.well-known/acme-challenge/other", file=path)) == ("refused", "no_challenge")
 
 
 def test_which_listeners(explain, file):
@@ -145,7 +168,7 @@ def test_which_listeners(explain, file):
 # Who asks -------------------------------------------------------------------------------------------------
 
 def test_x_forwarded_for_of_a_stranger(explain):
-    text = explain(f"http://{HOST}/", "-H", "X-Forwarded-For: 6.6.6.6").stdout
+    text = explain(f"https://{HOST}/", "-H", "X-Forwarded-For: 6.6.6.6").stdout
     assert "client     192.0.2.1 (an example" in text and "the X-Forwarded-For it sends does not count" in text
     assert "replaced  x-forwarded-for: 192.0.2.1" in text
 
@@ -168,12 +191,12 @@ def test_x_forwarded_for_of_a_trusted_proxy(explain, file):
     (["X-Long: " + "x" * 40000], "GET", "head_too_large"), ([], "G T", "bad_request_line"),
 ])
 def test_refusals(explain, options, method, fault):
-    run = explain(f"http://{HOST}/", *(word for each in options for word in ("-H", each)), method=method)
+    run = explain(f"https://{HOST}/", *(word for each in options for word in ("-H", each)), method=method)
     assert verdict(run) == ("refused", fault)
 
 
 def test_an_upgrade(explain):
-    run = explain(f"http://{HOST}/join", *(word for each in (
+    run = explain(f"https://{HOST}/join", *(word for each in (
         "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==") for word in ("-H", each)))
     assert verdict(run) == ("routed", "wizard")
@@ -187,7 +210,7 @@ def test_secrets_are_shown_as_written(command, file):
 
 
 def test_nothing_steers_the_terminal(explain):
-    run = explain(f"http://{HOST}/x%0a%1b[31m", "-H", "X-Own: caf\xe9\x1b")
+    run = explain(f"https://{HOST}/x%0a%1b[31m", "-H", "X-Own: caf\xe9\x1b")
     assert "\x1b" not in run.stdout
 
 

@@ -13,6 +13,8 @@ import websockets
 from lib.client import accept_of, chunked, get, post, upgrade
 from lib.faults import assert_made_here
 from lib.gateway import route_to
+from lib.ports import free_port
+from lib.tls import DEVELOPMENT, Authority, client_context
 from lib.upstream import named
 from lib.wait import PATIENCE, SLOW, wait_until
 
@@ -95,7 +97,8 @@ def test_events_come_at_once_and_go_on(trial):
 # WebSocket ------------------------------------------------------------------------------------------------
 
 def connect(gateway, path="/api/v1/streaming", **settings):
-    return websockets.connect(f"ws://{HOST}{path}", host="127.0.0.1", port=gateway.port, **settings)
+    return websockets.connect(f"wss://{HOST}{path}", host="127.0.0.1", port=gateway.port,
+                              ssl=client_context(DEVELOPMENT), server_hostname=HOST, **settings)
 
 
 async def test_a_websocket_gives_back_what_comes(trial):
@@ -166,10 +169,9 @@ def test_upstreams_with_one_address_are_told_apart(trial):
 
 def test_a_privileged_port_is_lifted(trial):
     host, port = f"127.{random.randrange(1, 255)}.{random.randrange(256)}.9", random.randrange(1, 1024)
-    gateway = trial(config({"app": "127.0.0.1:1"}, listen=f"{host}:{port}"), listener=None)
+    gateway = trial(config({"app": "127.0.0.1:1"}, listen=f"{host}:{port}"), listeners=[])
     assert f"on {host}:{port + 8000} ({host}:{port} in the file)" in gateway.stdout()
-    (line,) = [line for line in gateway.lines("curl") if "-N" not in line]
-    assert run_line(line)["upstream"] == "app"
+    assert run_line(gateway.routes()[0])["upstream"] == "app"
 
 
 def test_an_override_is_taken_as_it_is(trial, upstream):
@@ -191,10 +193,21 @@ def test_many_upstreams(trial):
 
 # Lines to paste -------------------------------------------------------------------------------------------
 
-def run_line(line):
-    run = subprocess.run(["sh", "-c", f"{line} -s"], capture_output=True, text=True, timeout=PATIENCE)
+def paste(line):
+    run = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=PATIENCE)
     assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+    return run.stdout
+
+
+def run_line(line):
+    return json.loads(paste(f"{line} -s"))
+
+
+def head_and_body(line):
+    """What a line with -i prints: the status line, the fields, the body."""
+    head, body = paste(f"{line} -s").split("\n\n", 1)
+    start, *fields = head.splitlines()
+    return start.strip(), dict(field.lower().split(": ", 1) for field in fields), body
 
 
 def first_event(line):
@@ -206,26 +219,74 @@ def first_event(line):
 
 def test_the_lines_of_starmeet_work(trial):
     gateway = trial()
-    *lines, events = gateway.lines("curl")
-    assert [run_line(line)["upstream"] for line in lines] == ["streaming", "api", "wizard", "wizard", "web"]
+    *routes, over_h2, plain, events = gateway.lines("curl")
+    assert [run_line(line)["upstream"] for line in routes] == ["streaming", "api", "wizard", "wizard", "web"]
+    assert not any(" -k" in line or " -H 'Host" in line for line in (*routes, over_h2, plain, events))
+    start, _, body = head_and_body(over_h2)
+    assert start == "HTTP/2 200" and json.loads(body)["upstream"] == "streaming"
+    start, fields, _ = head_and_body(plain)
+    assert start.startswith("HTTP/1.1 301")
+    assert fields["location"].strip() == f"https://{HOST}:{gateway.port}/api/v1/streaming"
     assert first_event(events) == 'event: tick\ndata: {"upstream":"streaming","tick":0}\n'
     (websocket,) = gateway.lines("/usr/bin/python3")
-    run = subprocess.run(["sh", "-c", websocket], capture_output=True, text=True, timeout=PATIENCE)
-    assert (run.stdout, run.returncode) == ("hello\n", 0), run.stderr
+    assert " wss://" in websocket and paste(websocket) == "hello\n"
 
 
 def test_the_lines_of_a_site_for_any_host_work(trial):
     gateway = trial(config({"app": "127.0.0.1:1"}))
-    line, _ = gateway.lines("curl")
-    assert "Host" not in line and run_line(line)["upstream"] == "app"
+    line, over_h2, events = gateway.lines("curl")
+    assert "--resolve" not in line and run_line(line)["upstream"] == "app"
+    assert head_and_body(over_h2)[0] == "HTTP/2 200" and first_event(events).startswith("event: tick")
     (websocket,) = gateway.lines("/usr/bin/python3")
-    with subprocess.Popen(["sh", "-c", f"exec {websocket}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
-        run.stdin.write("hello\n")
-        run.stdin.flush()
-        while "< hello" not in (text := run.stdout.readline()):
-            assert text
-        run.stdin.close()
-        run.kill()
+    assert paste(websocket) == "hello\n"
+
+
+CERTIFICATES = {  # of the site's host: by an authority in the file, alone in its file, for another host
+    "authority": lambda authority: [authority.make("two.test"), authority.make("shop.test")],
+    "leaf": lambda authority: [authority.make("two.test"), authority.make_rsa("shop.test")],
+    "none": lambda authority: [authority.make("two.test")],
+}
+
+
+@pytest.mark.parametrize("kind", CERTIFICATES)
+def test_the_lines_trust_what_is_shown(trial, tmp_path, kind):
+    authority = Authority(tmp_path / "it's $HOME")
+    settings = {"tls": {"certificates": CERTIFICATES[kind](authority)}, "hosts": ["shop.test"]}
+    gateway = trial(config({"app": "127.0.0.1:1"}, listen={"address": ":80", "tls": True}, **settings))
+    line, over_h2, events = gateway.lines("curl")
+    assert (" -k " in line) == (kind == "none")
+    assert run_line(line)["upstream"] == "app"
+    assert head_and_body(over_h2)[0] == "HTTP/2 200" and first_event(events).startswith("event: tick")
+    (websocket,) = gateway.lines("/usr/bin/python3")
+    assert paste(websocket) == "hello\n"
+
+
+def test_lines_over_a_unix_socket_and_ipv6(trial):
+    here = trial(config({"app": "127.0.0.1:1"}, listen="unix:here.sock"), listeners=[])
+    line, over_h2, events = here.lines("curl")
+    assert run_line(line)["upstream"] == "app" and head_and_body(over_h2)[0] == "HTTP/2 200"
+    port = free_port()
+    six = trial(config({"app": "127.0.0.1:1"}, listen=f"[::1]:{port}", hosts=["shop.test"]), listeners=[])
+    line, *_ = six.lines("curl")
+    assert run_line(line)["upstream"] == "app"
+    assert paste(*six.lines("/usr/bin/python3")) == "hello\n"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "[2001:db8::7]"])
+def test_lines_of_a_site_that_is_an_address(trial, host):
+    gateway = trial(config({"app": "127.0.0.1:1"}, hosts=[host]))
+    assert run_line(gateway.routes()[0])["upstream"] == "app"
+    assert paste(*gateway.lines("/usr/bin/python3")) == "hello\n"
+
+
+def test_a_site_that_asks_for_certificates_has_no_lines(trial, tmp_path):
+    authority = Authority(tmp_path)
+    settings = {"tls": {"certificates": [authority.make("shop.test")]}}
+    both = config({"app": "127.0.0.1:1"}, listen={"address": ":80", "tls": True}, hosts=["shop.test"], **settings)
+    both["sites"].append({"hosts": ["staff.test"], "client_certificates": {"ca": str(authority.ca)}, "routes": [route_to("app")]})
+    gateway = trial(both)
+    assert "# staff.test: clients must have a certificate" in gateway.stdout()
+    assert not any("staff.test" in line for line in gateway.lines("curl"))
 
 
 def test_lines_lead_where_they_say(trial):
@@ -234,8 +295,7 @@ def test_lines_lead_where_they_say(trial):
               route_to("never", "/a;b"), route_to("six", "/")]
     names = ("one", "two", "three", "four", "five", "never", "six")
     gateway = trial(config({name: "127.0.0.1:1" for name in names}, routes, hosts=["*.wild.test"]))
-    *lines, _ = gateway.lines("curl")
-    assert [run_line(line)["upstream"] for line in lines] == ["one", "two", "three", "five", "six"]
+    assert [run_line(line)["upstream"] for line in gateway.routes()] == ["one", "two", "three", "five", "six"]
     for route in ("regex ^/u/[0-9]+$ -> four", "prefix /a;b -> never"):
         assert f"{route}\n    # no path is made up for it" in gateway.stdout()
 
@@ -243,7 +303,7 @@ def test_lines_lead_where_they_say(trial):
 def test_lines_of_many_routes_are_cut(trial):
     routes = [route_to("app", f"/r{number}") for number in range(100)]
     gateway = trial(config({"app": "127.0.0.1:1"}, routes))
-    assert len(gateway.lines("curl")) == 41 and "... and more routes" in gateway.stdout()
+    assert len(gateway.routes()) == 40 and "... and more routes" in gateway.stdout()
 
 
 # Life -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 """Certificates made for one test run, and clients that speak TLS."""
+import functools
 import pathlib
 import socket
 import ssl
@@ -8,7 +9,8 @@ from lib.client import Client
 from lib.wait import PATIENCE
 from lib.wire import Wire
 
-MAKE = pathlib.Path(__file__).parents[3] / "certs/make-dev-certs"
+ROOT = pathlib.Path(__file__).parents[3]
+MAKE = ROOT / "certs/make-dev-certs"
 
 
 class Authority:
@@ -38,6 +40,16 @@ class Authority:
         openssl("x509", "-req", "-in", folder / "request.pem", "-CA", self.ca, "-CAkey", self.folder / "dev-ca/privkey.pem",
                 "-extfile", extensions, "-days", "30", "-out", folder / "fullchain.pem", "-set_serial", "7")
         return self.setting(folder.name)
+
+
+DEVELOPMENT = Authority(ROOT / "certs")  # whom clients of the examples trust
+
+
+@functools.cache
+def example(name):
+    """A file of conf/, once the certificates that it names are there."""
+    subprocess.run([MAKE], check=True, capture_output=True)
+    return ROOT / "conf" / name
 
 
 def openssl(*arguments):
