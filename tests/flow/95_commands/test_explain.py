@@ -136,7 +136,7 @@ def test_a_listener_that_redirects(explain, trial, starmeet):
     plain = Client(trial().ports[":80"])
     for method, target in (("GET", "/api/x?a=%20b"), ("POST", "//api"), ("DELETE", "/")):
         run = explain(f"http://{HOST}{target}", method=method)
-        status, location = re.match(r"answered +(\d+) here: see (\S+)  # \S+:\d+$", run.stdout.splitlines()[-1]).groups()
+        status, location = re.match(r"answered +(\d+) here, see (\S+)  # \S+:\d+$", run.stdout.splitlines()[-1]).groups()
         response = plain.ask(get(target, method, HOST), method)
         assert response.status == int(status) and run.returncode == 0
         assert re.sub(r":\d+/", "/", response.get("Location"), 1) == location == f"https://{HOST}{target}"
@@ -151,7 +151,7 @@ def test_a_challenge(explain, file, tmp_path):
               "upstreams": {"app": "127.0.0.1:1"}, "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]}
     path = file(config)
     found = explain("http://any/.well-known/acme-challenge/token", file=path)
-    assert "\nanswered   200 here: a file of acme_challenge  # " in found.stdout and found.returncode == 0
+    assert "\nanswered   200 here  # " in found.stdout and found.returncode == 0
     assert verdict(explain("http://any/.well-known/acme-challenge/other", file=path)) == ("refused", "no_challenge")
 
 
