@@ -135,11 +135,24 @@ def start_starmeet(services, directory):
     return Starmeet(config, directory, ports, {"PORTICO_HOSTS": str(hosts)}, options)
 
 
+def connect(gateway, http2=True, timeout=30):
+    """An HTTP client that believes to talk to star-meet.com."""
+    return httpx.Client(base_url=gateway.url, headers={"Host": HOST}, verify=gateway.context, http2=http2, timeout=timeout)
+
+
 @pytest.fixture(scope="session")
 def starmeet(services, logs):
     gateway = start_starmeet(services, logs / "starmeet")
     yield gateway
     gateway.stop()
+
+
+@pytest.fixture
+def ready(starmeet):
+    """The gateway, once its names are resolved."""
+    with connect(starmeet) as client:
+        wait_until(lambda: client.get("/health").status_code == 200, "the names to be resolved")
+    return starmeet
 
 
 @pytest.fixture(scope="session")

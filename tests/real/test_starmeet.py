@@ -9,34 +9,20 @@ import httpx
 import pytest
 import websockets
 
+from conftest import HOST, connect
 from lib.bulk import blocks, digest
 from lib.client import get
 from lib.tls import DEVELOPMENT
 from lib.wait import wait_until
 
-HOST = "star-meet.com"
 MIB = 1 << 20
 
 
-def connect(gateway, http2=True, timeout=30):
-    """An HTTP client that believes to talk to star-meet.com."""
-    return httpx.Client(base_url=gateway.url, headers={"Host": HOST}, verify=gateway.context, http2=http2, timeout=timeout)
-
-
 @pytest.fixture(params=[True, False], ids=["h2", "h1"])
-def browser(starmeet, request):
-    with connect(starmeet, request.param) as client:
-        wait_until(lambda: client.get("/health").status_code == 200, "the names to be resolved")
+def browser(ready, request):
+    with connect(ready, request.param) as client:
         assert client.get("/health").http_version == ("HTTP/2" if request.param else "HTTP/1.1")
         yield client
-
-
-@pytest.fixture
-def ready(starmeet):
-    """The gateway, once its names are resolved."""
-    with connect(starmeet) as client:
-        wait_until(lambda: client.get("/health").status_code == 200, "the names to be resolved")
-    return starmeet
 
 
 def websocket(gateway, path, **settings):

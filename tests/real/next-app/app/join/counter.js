@@ -4,5 +4,5 @@ import { useState } from 'react'
 
 export default function Counter() {
   const [count, setCount] = useState(0)
-  return <button onClick={() => setCount(count + 1)}>pressed {count} times</button>
+  return <button id="counter" onClick={() => setCount(count + 1)}>pressed {count} times</button>
 }
