@@ -191,8 +191,19 @@ void config_print_sites(struct printer *printer, const struct setting *row, cons
         printer->indent += 4;
         printer->is_item = true;
         printer_rows(printer, SECTION_site, &config->sites[i], NULL);
+        printer_rows(printer, SECTION_inherited, &config->sites[i].scope, config->sites[i].scope.origins);
         printer->indent -= 4;
     }
+}
+
+/* In force for what no route is found for. */
+void config_print_defaults(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_scope *scope = &((const struct config *)object)->defaults;
+    printer_key(printer, row->key, false);
+    printer->indent += 2;
+    printer_rows(printer, SECTION_inherited, scope, scope->origins);
+    printer->indent -= 2;
 }
 
 void config_print(const struct config *config, FILE *out)

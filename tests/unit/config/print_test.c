@@ -90,6 +90,11 @@ static void whole(void **state)
                               "    idle_max: 256  # default\n"
                               "    head_max: 32KiB  # default\n"
                               "    protocol: h1  # default\n"
+                              "defaults:\n"
+                              "  first_byte_timeout: 1m  # default\n"
+                              "  between_bytes_timeout: 1m  # default\n"
+                              "  idle_timeout: 1h  # default\n"
+                              "  max_body: 1MiB  # t.yaml:3\n"
                               "sites:\n"
                               "  - hosts:\n"
                               "      - \"*\"  # t.yaml:6\n"
@@ -105,7 +110,11 @@ static void whole(void **state)
                               "        first_byte_timeout: 1m  # default\n"
                               "        between_bytes_timeout: 1m  # default\n"
                               "        idle_timeout: 2m  # t.yaml:7\n"
-                              "        max_body: 1MiB  # t.yaml:3\n");
+                              "        max_body: 1MiB  # t.yaml:3\n"
+                              "    first_byte_timeout: 1m  # default\n"
+                              "    between_bytes_timeout: 1m  # default\n"
+                              "    idle_timeout: 2m  # t.yaml:7\n"
+                              "    max_body: 1MiB  # t.yaml:3\n");
     free(text);
 }
 
