@@ -137,6 +137,7 @@ struct config_scope {
     uint64_t idle_timeout_us;          /* tunnels */
     uint64_t max_body;                 /* bytes; 0: no limit */
     const struct config_methods *methods;
+    const struct config_security_headers *security_headers;
     struct config_origin *origins; /* of the settings, wherever they are inherited from */
 };
 

@@ -179,3 +179,17 @@ const char *names_canonical_path(struct arena *arena, struct slice path, struct 
     *canonical_out = slice_make(canonical, used);
     return NULL;
 }
+
+const char *names_check_field_value(struct slice value)
+{
+    if (value.len == 0)
+        return "a field has a value";
+    if (memchr(value.at, '\n', value.len) || memchr(value.at, '\r', value.len))
+        return "a field holds no line break; a text of several lines begins with \">-\"";
+    for (size_t i = 0; i < value.len; i++)
+        if ((unsigned char)value.at[i] < 0x20 || (unsigned char)value.at[i] >= 0x7f)
+            return "a field holds printable ASCII only";
+    if (value.at[0] == ' ' || value.at[value.len - 1] == ' ')
+        return "a field neither begins nor ends with a blank";
+    return NULL;
+}

@@ -23,4 +23,7 @@ MUST_USE const char *names_check_upstream(struct slice name);
 MUST_USE const char *names_canonical_path(struct arena *arena, struct slice path,
                                           struct slice *canonical_out);
 
+/* The value of a header field: printable ASCII, blanks only inside. */
+MUST_USE const char *names_check_field_value(struct slice value);
+
 #endif

@@ -13,3 +13,33 @@ void config_print_methods(struct printer *printer, const struct setting *row, co
     for (uint32_t i = 0; i < methods->count; i++)
         printer_element(printer, methods->names[i], methods->origin);
 }
+
+/* Printed whole, so that it is the same wherever it is loaded again. */
+void config_print_security_headers(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_security_headers *headers = ((const struct config_scope *)object)->security_headers;
+    if (headers == NULL)
+        return;
+    printer_key(printer, row->key, false);
+    printer->indent += 2;
+    printer_rows(printer, SECTION_security_headers, headers, NULL);
+    printer->indent -= 2;
+}
+
+void config_print_security_base(struct printer *printer, const struct setting *row, const void *object)
+{
+    printer_value(printer, row->key, SLICE("off"), ((const struct config_security_headers *)object)->origin);
+}
+
+void config_print_security_header(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_security_headers *headers = object;
+    static const char *const keys[] = {
+#define SECURITY_HEADER(key, id, recommended, strict, sentence) [CONFIG_SECURITY_##key] = #key,
+#include "tables/security_headers.def"
+#undef SECURITY_HEADER
+    };
+    for (unsigned i = 0; i < CONFIG_SECURITY_COUNT; i++)
+        if (headers->values[i].text.len > 0 && strcmp(keys[i], row->key) == 0)
+            printer_text(printer, row, &headers->values[i]);
+}

@@ -18,4 +18,18 @@ struct config_methods {
     struct config_origin origin;
 };
 
+/* security_headers: the fields of tables/security_headers.def. */
+enum config_security_header {
+#define SECURITY_HEADER(key, id, recommended, strict, sentence) CONFIG_SECURITY_##key,
+#include "tables/security_headers.def"
+#undef SECURITY_HEADER
+    CONFIG_SECURITY_COUNT
+};
+
+/* security_headers: */
+struct config_security_headers {
+    struct config_text values[CONFIG_SECURITY_COUNT]; /* empty: not set */
+    struct config_origin origin;
+};
+
 #endif

@@ -30,7 +30,7 @@ static const struct row rows[FIELD_ID_COUNT] = {
 };
 
 /* match_of_length() has a case for every length up to this one. */
-enum { LONGEST_NAME = 32 };
+enum { LONGEST_NAME = 36 };
 #define FIELD(id, text, flags) \
     _Static_assert(sizeof(text) - 1 <= LONGEST_NAME, "a longer name needs another case");
 #include "tables/field_names.def"
@@ -78,7 +78,7 @@ enum field_id field_id_of(struct slice name)
 #define CASE(n) case n: return match_of_length(name.at, n);
 #define CASES(n) CASE((n) + 1) CASE((n) + 2) CASE((n) + 3) CASE((n) + 4)
     switch (name.len) {
-    CASES(0) CASES(4) CASES(8) CASES(12) CASES(16) CASES(20) CASES(24) CASES(28)
+    CASES(0) CASES(4) CASES(8) CASES(12) CASES(16) CASES(20) CASES(24) CASES(28) CASES(32)
     default: return FIELD_other;
     }
 #undef CASES

@@ -233,3 +233,13 @@ def test_wrong_words(explain, url, options, said):
 def test_a_bad_file(command, file):
     run = command("explain", file("listen: 5\n"), "GET", "http://any/")
     assert run.returncode == 1 and "portico.yaml:1:" in run.stderr
+
+
+def test_security_headers_say_where_they_come_from(explain, starmeet):
+    line = next(number for number, text in enumerate(starmeet.read_text().splitlines(), 1) if "security_headers" in text)
+    plain, secure = explain(f"http://{HOST}/").stdout, explain(f"https://{HOST}/").stdout
+    for name, value in (("x-frame-options", "SAMEORIGIN"), ("x-content-type-options", "nosniff")):
+        assert re.search(rf"security_headers: sets {name}: {value}  # .*starmeet.yaml:{line}\n", plain)
+    assert re.search(rf"security_headers: would set over TLS strict-transport-security: max-age=31536000  # .*:{line}\n", plain)
+    assert re.search(r"response +set +strict-transport-security: max-age=31536000\n", secure)
+    assert "set       strict-transport-security" not in plain

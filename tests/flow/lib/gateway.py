@@ -97,6 +97,14 @@ class Gateway:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def reload(self, config):
+        """Serves from another configuration, once this has returned."""
+        done = self.stderr().count("serving the new configuration")
+        self.config = config
+        self.config_file.write_text(yaml.dump(config))
+        self.signal(signal.SIGHUP)
+        wait_until(lambda: self.stderr().count("serving the new configuration") > done, "the new configuration")
+
     def wait_ended(self, timeout=PATIENCE):
         """The exit code."""
         return self.process.wait(timeout)
