@@ -14,7 +14,7 @@ struct cli_command {
     const char *name;
     const char *usage;                 /* its arguments: "FILE [--print]" */
     const char *sentence;              /* for the list of commands */
-    int (*run)(int argc, char **argv); /* argv[0] is the name; gives the exit code */
+    int (*run)(int argc, char **argv); /* argv[0] is the name, argv[-1] the program; gives the exit code */
 };
 
 /* The exit codes: what was asked for failed; it was asked for wrongly. */

@@ -6,8 +6,9 @@
 
 #include "policy/policy.h"
 #include "policy/route.h"
+#include "process/privileges.h"
 #include "process/tls_setup.h"
 #include "upstream/tls_clients.h"
 
-const struct config_module *const config_modules[] = {&route_module, &pipeline_module, &tls_module,
-                                                      &tls_clients_module, NULL};
+const struct config_module *const config_modules[] = {&route_module,       &pipeline_module,   &tls_module,
+                                                      &tls_clients_module, &privileges_module, NULL};

@@ -18,12 +18,12 @@ static int run(int argc, char **argv)
             path = argv[i];
         }
     }
-    return path ? cli_serve(path, &(struct serve_hooks){0}) : cli_usage(&run_command);
+    return path ? cli_serve(path, &(struct serve_hooks){0}, argv - 1) : cli_usage(&run_command);
 }
 
 const struct cli_command run_command = {
     .name = "run",
     .usage = "FILE [--override OLD=NEW]...",
-    .sentence = "serve; SIGTERM drains and stops, SIGUSR1 reopens the access log",
+    .sentence = "serve; SIGTERM drains and stops, SIGHUP reloads, SIGUSR1 reopens the access log",
     .run = run,
 };

@@ -7,13 +7,15 @@
 #include "cli/cli.h"
 #include "cli/modules.h"
 #include "config/override.h"
-#include "process/server.h"
+#include "process/solo.h"
+#include "process/supervisor.h"
+#include "process/worker.h"
 
-/* What the server's hooks get. */
+/* What loading needs. */
 struct serving {
     const char *path;
     const struct serve_hooks *hooks;
-    struct snapshot *snapshot;
+    bool is_worker; /* whatever is wrong, the supervisor has said it */
 };
 
 static void log_findings(const struct config_findings *findings)
@@ -24,54 +26,52 @@ static void log_findings(const struct config_findings *findings)
                   SLICE_ARGS(finding->text));
 }
 
-/* SIGHUP: the same file, whatever it says now. */
-static struct snapshot *load_again(void *arg, const struct snapshot *in_force)
+/* At the start to people, later to the log. */
+static void tell_findings(const struct serving *serving, const struct config_findings *findings,
+                          bool at_start)
+{
+    if (at_start && !serving->is_worker)
+        cli_print_findings(findings, stderr);
+    else if (!serving->is_worker || findings->errors > 0)
+        log_findings(findings);
+}
+
+/* An override that has no address is a mistake at the start; later the file may have changed. */
+static bool tell_unused_override(const struct serving *serving, bool at_start)
+{
+    const char *unused = config_override_unused();
+    if (unused == NULL || serving->is_worker)
+        return true;
+    if (at_start)
+        fprintf(stderr, "portico: --override %s: %s has no such address\n", unused, serving->path);
+    else
+        log_warn("config", "--override %s: %s has no such address any more", unused, serving->path);
+    return !at_start;
+}
+
+static struct snapshot *load(void *arg, const struct snapshot *in_force)
 {
     const struct serving *serving = arg;
+    const struct serve_hooks *hooks = serving->hooks;
     struct config_findings findings;
     config_findings_init(&findings);
     struct snapshot *snapshot = snapshot_new(serving->path, config_modules, in_force, &findings);
-    log_findings(&findings);
+    tell_findings(serving, &findings, in_force == NULL);
     config_findings_fini(&findings);
-    const char *unused = config_override_unused();
-    if (snapshot && unused)
-        log_warn("config", "--override %s: %s has no such address any more", unused, serving->path);
-    const struct serve_hooks *hooks = serving->hooks;
-    if (snapshot && hooks->arrange && !hooks->arrange(hooks->arg, snapshot->config))
+    bool good = snapshot && tell_unused_override(serving, in_force == NULL);
+    if (good && hooks->arrange)
+        good = hooks->arrange(hooks->arg, snapshot->config);
+    if (!good)
         snapshot_unref(&snapshot);
     return snapshot;
 }
 
-static void on_ready(void *arg)
+int cli_serve(const char *path, const struct serve_hooks *hooks, char **argv)
 {
-    const struct serving *serving = arg;
-    if (serving->hooks->ready)
-        serving->hooks->ready(serving->hooks->arg, serving->snapshot);
-}
-
-static int serve(const char *path, struct snapshot *snapshot, const struct serve_hooks *hooks)
-{
-    if (hooks->arrange && !hooks->arrange(hooks->arg, snapshot->config))
-        return CLI_FAILED;
-    struct serving serving = {path, hooks, snapshot};
-    struct server_settings settings = {
-        .snapshot = snapshot, .load = load_again, .ready = on_ready, .arg = &serving};
-    return server_run(&settings);
-}
-
-int cli_serve(const char *path, const struct serve_hooks *hooks)
-{
-    struct config_findings findings;
-    config_findings_init(&findings);
-    struct snapshot *snapshot = snapshot_new(path, config_modules, NULL, &findings);
-    cli_print_findings(&findings, stderr);
-    config_findings_fini(&findings);
-    const char *unused = config_override_unused();
-    int code = CLI_FAILED;
-    if (snapshot && unused)
-        fprintf(stderr, "portico: --override %s: %s has no such address\n", unused, path);
-    else if (snapshot)
-        code = serve(path, snapshot, hooks);
-    snapshot_unref(&snapshot);
-    return code;
+    int link = worker_link();
+    struct serving serving = {.path = path, .hooks = hooks, .is_worker = link >= 0};
+    struct generation_source source = {.load = load, .arg = &serving};
+    if (hooks->ready)
+        return solo_run(&source, hooks->ready, hooks->arg);
+    return serving.is_worker ? worker_run(link, &source) : supervisor_run(&source, argv);
 }

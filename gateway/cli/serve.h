@@ -6,16 +6,18 @@
 
 #include "config/snapshot.h"
 
-/* What a command does besides serving; both functions may be NULL. */
+/* What a command does besides serving; all NULL: nothing. */
 struct serve_hooks {
     /* Changes addresses of listeners and servers before anything starts, nothing else; texts belong into the
      * configuration's arena. False, having said why, when there is no point in starting. */
     bool (*arrange)(void *arg, struct config *config);
-    void (*ready)(void *arg, const struct snapshot *snapshot); /* every listener accepts */
+    /* Every listener accepts. A command that waits for it serves in its own process, without a supervisor. */
+    void (*ready)(void *arg, const struct snapshot *snapshot);
     void *arg;
 };
 
-/* Loads the file and serves from it until told to stop. Findings go to stderr. Gives the exit code. */
-int cli_serve(const char *path, const struct serve_hooks *hooks);
+/* Loads the file and serves from it until told to stop. `argv` is the whole command line, the program first;
+ * a worker is started with it. Findings go to stderr. Gives the exit code. */
+int cli_serve(const char *path, const struct serve_hooks *hooks, char **argv);
 
 #endif

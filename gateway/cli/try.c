@@ -178,8 +178,8 @@ static int run(int argc, char **argv)
     }
     if (trial.path == NULL)
         return cli_usage(&try_command);
-    int code =
-        cli_serve(trial.path, &(struct serve_hooks){.arrange = arrange, .ready = print_ready, .arg = &trial});
+    int code = cli_serve(
+        trial.path, &(struct serve_hooks){.arrange = arrange, .ready = print_ready, .arg = &trial}, argv - 1);
     standins_stop(&trial.standins);
     return code;
 }

@@ -3,11 +3,10 @@
  * every name is known when it is looked up and everything wrong is said at once. The readers here are those
  * of the top level; upstreams and sites have files of their own.
  */
+#include "base/read_file.h"
 #include "config/internal.h"
-#include "config/read_file.h"
 #include "config/substitute.h"
 
-#include <glob.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -110,6 +109,27 @@ void config_read_trusted_proxies(struct loader *loader, const struct setting *ro
         arena_zalloc(&config->arena, (node->count + 1) * sizeof *config->trusted_proxy_texts);
     for (const struct yaml_node *child = node->children; child; child = child->next)
         read_network(loader, child);
+}
+
+static void read_name(struct loader *loader, const struct yaml_node *node, struct config_text *name)
+{
+    name->origin = config_keep_origin(loader, node->origin);
+    if (schema_expect(loader->findings, node, YAML_TEXT, "a name"))
+        name->text = config_keep(loader, node->text);
+}
+
+void config_read_process_user(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                              void *object)
+{
+    (void)row;
+    read_name(loader, node, &((struct config_process *)object)->user);
+}
+
+void config_read_process_group(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                               void *object)
+{
+    (void)row;
+    read_name(loader, node, &((struct config_process *)object)->group);
 }
 
 void config_read_listener_address(struct loader *loader, const struct setting *row,
@@ -259,20 +279,14 @@ static bool same_path(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static int compare_paths(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void read_matches(struct loader *loader, glob_t *matches, const struct pending *include,
+static void read_matches(struct loader *loader, struct file_names matches, const struct pending *include,
                          const struct yaml_node *node)
 {
-    qsort(matches->gl_pathv, matches->gl_pathc, sizeof *matches->gl_pathv, compare_paths);
-    for (size_t i = 0; i < matches->gl_pathc; i++)
-        if (same_path(matches->gl_pathv[i], include->file->name))
+    for (size_t i = 0; i < matches.count; i++)
+        if (same_path(matches.at[i], include->file->name))
             config_error(loader->findings, node->origin, "the file includes itself");
         else
-            read_path(loader, matches->gl_pathv[i], node->origin, SECTION_included);
+            read_path(loader, matches.at[i], node->origin, SECTION_included);
 }
 
 static void include_pattern(struct loader *loader, const struct pending *include,
@@ -284,20 +298,18 @@ static void include_pattern(struct loader *loader, const struct pending *include
         config_error(loader->findings, node->origin, "include works only in a file");
         return;
     }
-    glob_t matches = {0};
     struct slice shown = schema_shown(node);
-    int result =
-        glob(glob_pattern(&loader->trees, include->file->folder, node->text), GLOB_NOSORT, NULL, &matches);
+    struct file_names matches =
+        find_files(&loader->trees, glob_pattern(&loader->trees, include->file->folder, node->text));
     bool has_wildcard = strpbrk(node->text.at, "*?[") != NULL;
-    if (result == GLOB_NOMATCH && has_wildcard)
+    if (matches.count == 0 && has_wildcard)
         config_warning(loader->findings, node->origin, "no file matches \"%.*s\"", SLICE_ARGS(shown));
-    else if (result != 0)
+    else if (matches.count == 0)
         config_error(loader->findings, node->origin, "no file \"%.*s\"", SLICE_ARGS(shown));
-    else if (matches.gl_pathc > INCLUDED_MAX)
+    else if (matches.count > INCLUDED_MAX)
         config_error(loader->findings, node->origin, "more than %d files match", INCLUDED_MAX);
     else
-        read_matches(loader, &matches, include, node);
-    globfree(&matches);
+        read_matches(loader, matches, include, node);
 }
 
 static struct pending *turn_around(struct pending *list)

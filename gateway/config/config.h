@@ -15,9 +15,10 @@
 
 /* process: */
 struct config_process {
-    uint32_t threads;              /* 0: one per usable core */
-    uint64_t shutdown_timeout_us;  /* drain: what is not finished then is closed */
-    struct config_origin *origins; /* of the settings; config_setting_origin() reads it */
+    uint32_t threads;               /* 0: one per usable core */
+    uint64_t shutdown_timeout_us;   /* drain: what is not finished then is closed */
+    struct config_text user, group; /* of the worker when started as root; empty: not given */
+    struct config_origin *origins;  /* of the settings; config_setting_origin() reads it */
 };
 
 /* log: formats of the access log. */

@@ -5,7 +5,7 @@
  */
 #include "config/substitute.h"
 
-#include "config/read_file.h"
+#include "base/read_file.h"
 
 #include <stdlib.h>
 

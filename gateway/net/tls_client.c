@@ -4,6 +4,8 @@
  */
 #include "net/tls_client.h"
 
+#include "net/tls_identity.h"
+
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -75,17 +77,33 @@ SSL *tls_dialer_open(struct tls_dialer *dialer)
 
 /* --- making --- */
 
-static bool load_authorities(SSL_CTX *ctx, const struct tls_client_settings *settings,
-                             struct tls_error *error_out)
+static bool load_authorities(SSL_CTX *ctx, const char *path, struct tls_error *error_out)
 {
+    BIO *bio = tls_file_read(path, error_out);
+    if (bio == NULL)
+        return false;
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    X509 *authority = NULL;
+    unsigned count = 0;
+    for (; (authority = tls_file_next(bio)) != NULL; count++) {
+        CHECK(X509_STORE_add_cert(store, authority) == 1);
+        X509_free(authority);
+    }
+    BIO_free(bio);
+    if (count == 0)
+        snprintf(error_out->text, sizeof error_out->text, "holds no certificate in PEM form");
+    return count > 0;
+}
+
+static bool trust(SSL_CTX *ctx, const struct tls_client_settings *settings, struct tls_error *error_out)
+{
+    error_out->in_key = false;
+    if (settings->verify && settings->ca_path)
+        return load_authorities(ctx, settings->ca_path, error_out);
     ERR_clear_error();
-    int loaded = !settings->verify   ? 1
-                 : settings->ca_path ? SSL_CTX_load_verify_file(ctx, settings->ca_path)
-                                     : SSL_CTX_set_default_verify_paths(ctx);
-    if (loaded == 1)
+    if (!settings->verify || SSL_CTX_set_default_verify_paths(ctx) == 1)
         return true;
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-    error_out->in_key = false;
     snprintf(error_out->text, sizeof error_out->text, "cannot be used: %s",
              reason ? reason : "unknown reason");
     ERR_clear_error();
@@ -132,7 +150,7 @@ struct tls_client *tls_client_new(const struct tls_client_settings *settings, st
     atomic_init(&client->shared.refs, 1);
     client->ctx = new_ctx(settings);
     expect_name(client, settings);
-    if (!load_authorities(client->ctx, settings, error_out))
+    if (!trust(client->ctx, settings, error_out))
         tls_client_unref(&client);
     return client;
 }

@@ -4,6 +4,8 @@
  */
 #include "net/tls_identity.h"
 
+#include "base/read_file.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
@@ -11,7 +13,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { FILE_BYTES_MAX = 1024 * 1024, CHAIN_MAX = 16, AUTHORITIES_MAX = 1000, DAY_S = 24 * 60 * 60 };
 
@@ -22,34 +23,28 @@ static void say(struct tls_error *error, const char *text)
     snprintf(error->text, sizeof error->text, "%s", text);
 }
 
-/* The whole file, as memory that OpenSSL reads; NULL after saying why. */
-static BIO *read_file(const char *path, struct tls_error *error)
+BIO *tls_file_read(const char *path, struct tls_error *error)
 {
-    struct stat status;
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fstat(fileno(file), &status) != 0) {
-        error->is_missing = errno == ENOENT;
-        snprintf(error->text, sizeof error->text, "cannot be read: %s", strerror(errno));
-        if (file)
-            fclose(file);
-        return NULL;
-    }
-    bool fits = S_ISREG(status.st_mode) && status.st_size <= FILE_BYTES_MAX;
-    char *bytes = fits ? malloc((size_t)status.st_size + 1) : NULL;
-    size_t len = bytes ? fread(bytes, 1, (size_t)status.st_size, file) : 0;
-    fclose(file);
+    errno = 0;
+    struct arena arena;
+    struct slice bytes = SLICE("");
+    arena_init(&arena, NULL, 0);
+    const char *problem = read_file(&arena, path, FILE_BYTES_MAX, &bytes);
+    bool is_missing = problem && errno == ENOENT;
     BIO *bio = BIO_new(BIO_s_mem());
     CHECK(bio != NULL);
-    if (len > 0)
-        BIO_write(bio, bytes, (int)len);
-    if (bytes)
-        OPENSSL_cleanse(bytes, len);
-    free(bytes);
-    if (fits)
-        return bio;
-    say(error, "is no regular file of at most 1 MiB");
-    BIO_free(bio);
-    return NULL;
+    if (bytes.len > 0) {
+        BIO_write(bio, bytes.at, (int)bytes.len);
+        OPENSSL_cleanse((char *)bytes.at, bytes.len);
+    }
+    if (problem) {
+        error->is_missing = is_missing;
+        say(error, problem);
+        BIO_free(bio);
+        bio = NULL;
+    }
+    arena_fini(&arena);
+    return bio;
 }
 
 /* Never asks anybody at a terminal. */
@@ -59,7 +54,7 @@ static int no_passphrase(char *text, int size, int writing, void *arg)
     return -1;
 }
 
-static X509 *next_certificate(BIO *bio)
+X509 *tls_file_next(BIO *bio)
 {
     X509 *certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
     ERR_clear_error(); /* the end of the file is an error, too */
@@ -103,13 +98,13 @@ static void read_names(struct tls_identity *identity)
 
 static bool read_chain(struct tls_identity *identity, const char *path, struct tls_error *error)
 {
-    BIO *bio = read_file(path, error);
+    BIO *bio = tls_file_read(path, error);
     if (bio == NULL)
         return false;
-    identity->leaf = next_certificate(bio);
+    identity->leaf = tls_file_next(bio);
     X509 *issuer = NULL;
     while (identity->leaf && sk_X509_num(identity->issuers) < CHAIN_MAX &&
-           (issuer = next_certificate(bio)) != NULL)
+           (issuer = tls_file_next(bio)) != NULL)
         sk_X509_push(identity->issuers, issuer);
     BIO_free(bio);
     if (identity->leaf == NULL) {
@@ -127,7 +122,7 @@ static bool read_chain(struct tls_identity *identity, const char *path, struct t
 static bool read_key(struct tls_identity *identity, const char *path, struct tls_error *error)
 {
     error->in_key = true;
-    BIO *bio = read_file(path, error);
+    BIO *bio = tls_file_read(path, error);
     if (bio == NULL)
         return false;
     identity->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
@@ -224,7 +219,7 @@ static void add_authority(struct tls_client_rule *rule, X509 *authority, EVP_MD_
 struct tls_client_rule *tls_client_rule_load(const char *ca_path, bool required, struct tls_error *error_out)
 {
     *error_out = (struct tls_error){.in_key = false};
-    BIO *bio = read_file(ca_path, error_out);
+    BIO *bio = tls_file_read(ca_path, error_out);
     if (bio == NULL)
         return NULL;
     struct tls_client_rule *rule = calloc(1, sizeof *rule);
@@ -237,7 +232,7 @@ struct tls_client_rule *tls_client_rule_load(const char *ca_path, bool required,
     CHECK(hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1);
     EVP_DigestUpdate(hash, required ? "required" : "optional", 8);
     X509 *authority = NULL;
-    while (sk_X509_NAME_num(rule->names) < AUTHORITIES_MAX && (authority = next_certificate(bio)) != NULL)
+    while (sk_X509_NAME_num(rule->names) < AUTHORITIES_MAX && (authority = tls_file_next(bio)) != NULL)
         add_authority(rule, authority, hash);
     EVP_DigestFinal_ex(hash, rule->id, NULL);
     EVP_MD_CTX_free(hash);

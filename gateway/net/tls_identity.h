@@ -29,6 +29,12 @@ struct tls_client_rule {
     unsigned char id[TLS_RULE_ID_LEN]; /* hash of all that the rule says */
 };
 
+/* The whole file, as memory that OpenSSL reads; NULL after saying why. */
+BIO *tls_file_read(const char *path, struct tls_error *error_out);
+
+/* The next certificate of a file; NULL when there are no more. */
+X509 *tls_file_next(BIO *bio);
+
 /* Whether both have the same names but keys of different kinds. */
 bool tls_identity_is_twin(const struct tls_identity *a, const struct tls_identity *b);
 

@@ -280,11 +280,25 @@ static void *write_lines(void *opaque)
 
 /* Opening and closing ---------------------------------------------------------------------------------- */
 
-static int open_destination(const struct access_log *log, char error_out[ACCESS_LOG_ERROR_MAX])
+static bool is_off(const struct config_log *settings)
 {
-    int fd = log_file_open(log->path);
+    return slice_equal(settings->access, SLICE("off"));
+}
+
+static const char *path_of(const struct config_log *settings)
+{
+    return slice_equal(settings->access, SLICE("stdout")) ? NULL : settings->access.at;
+}
+
+int access_log_destination(const struct config_log *settings, char error_out[ACCESS_LOG_ERROR_MAX])
+{
+    const char *path = path_of(settings);
+    error_out[0] = '\0';
+    if (is_off(settings))
+        return -1;
+    int fd = log_file_open(path);
     if (fd < 0)
-        snprintf(error_out, ACCESS_LOG_ERROR_MAX, "cannot open %.180s: %m", log->path ? log->path : "stdout");
+        snprintf(error_out, ACCESS_LOG_ERROR_MAX, "cannot open %.180s: %m", path ? path : "stdout");
     return fd;
 }
 
@@ -329,48 +343,38 @@ static void free_log(struct access_log *log)
     free(log);
 }
 
-struct access_log *access_log_open(const struct config_log *settings, char error_out[ACCESS_LOG_ERROR_MAX])
+struct access_log *access_log_open(const struct config_log *settings, int destination,
+                                   char error_out[ACCESS_LOG_ERROR_MAX])
 {
     struct access_log *log = calloc(1, sizeof *log);
     CHECK(log != NULL);
     init_shared(log);
     log->json = settings->format == CONFIG_LOG_JSON;
-    log->off = slice_equal(settings->access, SLICE("off"));
+    log->off = is_off(settings);
     log->writer.file.fd = -1;
     if (log->off)
         return log;
-    if (!slice_equal(settings->access, SLICE("stdout"))) {
-        log->path = strndup(settings->access.at, settings->access.len);
-        CHECK(log->path != NULL);
-    }
-    int fd = open_destination(log, error_out);
-    if (fd < 0)
-        goto fail;
-    log_file_use(&log->writer.file, fd);
+    const char *path = path_of(settings);
+    log->path = path ? strdup(path) : NULL;
+    CHECK(path == NULL || log->path != NULL);
+    log_file_use(&log->writer.file, destination);
     int error = start_writer(log);
     if (error == 0)
         return log;
     snprintf(error_out, ACCESS_LOG_ERROR_MAX, "cannot start the access log's thread: %s", strerror(error));
-fail:
     free_log(log);
     return NULL;
 }
 
-bool access_log_reopen(struct access_log *log, char error_out[ACCESS_LOG_ERROR_MAX])
+void access_log_reopen(struct access_log *log, int destination)
 {
-    if (log->path == NULL)
-        return true;
-    int fd = open_destination(log, error_out);
-    if (fd < 0)
-        return false;
     pthread_mutex_lock(&log->shared.lock);
     int superseded = log->shared.next_fd;
-    log->shared.next_fd = fd;
+    log->shared.next_fd = destination;
     pthread_cond_signal(&log->shared.wake);
     pthread_mutex_unlock(&log->shared.lock);
     if (superseded >= 0)
         close(superseded);
-    return true;
 }
 
 /* False when the writer does not come back from a write(2): it may keep the log then, the process ends

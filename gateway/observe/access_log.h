@@ -21,9 +21,13 @@ enum { ACCESS_LOG_PAGE = 512 * 1024, ACCESS_LOG_ERROR_MAX = 256 };
 struct access_log;
 struct access_log_lane;
 
-/* Opens the destination and starts the writer thread (none for "off"); not before the last fork(). NULL and a
- * text in `error_out` on failure. */
-MUST_USE struct access_log *access_log_open(const struct config_log *settings,
+/* Opens where the records go: a path, or a copy of stdout. The descriptor, or -1: for "off" without a text in
+ * `error_out`, on failure with one. */
+MUST_USE int access_log_destination(const struct config_log *settings, char error_out[ACCESS_LOG_ERROR_MAX]);
+
+/* Starts the writer thread on a destination, which it takes over; -1: for "off". NULL and a text in
+ * `error_out` on failure. Not before the last fork(). */
+MUST_USE struct access_log *access_log_open(const struct config_log *settings, int destination,
                                             char error_out[ACCESS_LOG_ERROR_MAX]);
 
 /* Writes out what the lanes hold, frees them and the log, and stores NULL. No lane may be used any more. A
@@ -31,9 +35,9 @@ MUST_USE struct access_log *access_log_open(const struct config_log *settings,
  * Accepts NULL. */
 void access_log_close(struct access_log **log_ptr);
 
-/* Opens the path anew (after a rotation); the writer goes over to it at the next line. False and a text when
- * that fails: the old file stays. Nothing happens for stdout and "off". Any thread. */
-MUST_USE bool access_log_reopen(struct access_log *log, char error_out[ACCESS_LOG_ERROR_MAX]);
+/* Takes over another destination (after a rotation), to which the writer goes over at the next line. Not for
+ * "off". Any thread. */
+void access_log_reopen(struct access_log *log, int destination);
 
 /* Makes a lane, which lives as long as the log. The thread that uses it counts in `counters`. Any thread. */
 struct access_log_lane *access_log_lane_new(struct access_log *log, struct counters *counters);

@@ -1,6 +1,6 @@
 /*
- * The binding behind process/sockets.h. Called by server.c at the start and at every reload; the workers take
- * the sockets over.
+ * The binding behind process/sockets.h. Called by generation.c at the start and at every reload; the worker
+ * threads take the sockets over.
  */
 #include "process/sockets.h"
 
@@ -34,15 +34,21 @@ static bool bind_one(const struct config_listener *listener, struct sockets *soc
     return is_free;
 }
 
-bool sockets_bind(const struct config *config, const struct config *before, uint32_t threads,
-                  struct sockets *sockets_out)
+struct sockets sockets_new(uint32_t threads, uint32_t listeners)
 {
-    struct sockets sockets = {.threads = threads, .listeners = config->listener_count};
-    size_t count = (size_t)threads * sockets.listeners;
+    struct sockets sockets = {.threads = threads, .listeners = listeners};
+    size_t count = (size_t)threads * listeners;
     sockets.at = malloc((count + 1) * sizeof *sockets.at);
     CHECK(sockets.at != NULL);
     for (size_t i = 0; i < count; i++)
         sockets.at[i] = -1;
+    return sockets;
+}
+
+bool sockets_bind(const struct config *config, const struct config *before, uint32_t threads,
+                  struct sockets *sockets_out)
+{
+    struct sockets sockets = sockets_new(threads, config->listener_count);
     for (uint32_t i = 0; i < sockets.listeners; i++) {
         if (sockets_same_listener(before, config->listeners[i].text))
             continue;
@@ -58,6 +64,19 @@ bool sockets_bind(const struct config *config, const struct config *before, uint
 const int *sockets_of(const struct sockets *sockets, uint32_t thread)
 {
     return sockets->at + (size_t)thread * sockets->listeners;
+}
+
+void sockets_inherit(struct sockets *sockets, const struct config *config, struct sockets *kept,
+                     const struct config *before)
+{
+    for (uint32_t i = 0; i < sockets->listeners; i++) {
+        const struct config_listener *same = sockets_same_listener(before, config->listeners[i].text);
+        for (uint32_t thread = 0; same && kept->at && thread < sockets->threads; thread++) {
+            int *from = &kept->at[(size_t)thread * kept->listeners + (size_t)(same - before->listeners)];
+            sockets->at[(size_t)thread * sockets->listeners + i] = *from;
+            *from = -1;
+        }
+    }
 }
 
 void sockets_forget(struct sockets *sockets)

@@ -1,6 +1,6 @@
 /*
- * The looking behind process/tls_watch.h. Called by server.c. A chain and its key never change in the same
- * instant, so files are opened only when a look has found nothing new after one that had.
+ * The looking behind process/tls_watch.h. Called by supervisor.c. A chain and its key never change in the
+ * same instant, so files are opened only when a look has found nothing new after one that had.
  */
 #include "process/tls_watch.h"
 
@@ -55,17 +55,19 @@ static void say_kept(const struct config_findings *findings)
 
 static void open_again(struct tls_watch *watch)
 {
+    struct archive files = {0};
     struct config_findings findings;
     config_findings_init(&findings);
+    archive_record(&files);
     struct tls_context *server = tls_setup_load(watch->config, &findings);
-    if (server) {
-        log_info("tls", "certificates have changed on disk and are in use");
-        watch->watcher.publish(watch->watcher.arg, server);
-    } else {
+    archive_record(NULL);
+    if (server)
+        watch->watcher.publish(watch->watcher.arg, &files);
+    else
         say_kept(&findings);
-    }
     tls_context_unref(&server);
     config_findings_fini(&findings);
+    archive_fini(&files);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

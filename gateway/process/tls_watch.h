@@ -1,19 +1,19 @@
 /*
  * Certificates that change on disk while the gateway runs: certbot renews, a symlink is turned. The files are
- * looked at once a second on the control thread; a good new pair is published, a bad one is said once and the
- * old one stays.
+ * looked at once a second by the process that may open them; good new files are handed on, bad ones are said
+ * once and the old ones stay.
  */
 #ifndef PORTICO_PROCESS_TLS_WATCH_H
 #define PORTICO_PROCESS_TLS_WATCH_H
 
+#include "base/archive.h"
 #include "config/config.h"
-#include "net/tls_context.h"
 
 struct event_base;
 struct tls_watch;
 
-/* A context from the changed files; the callee takes references of its own. */
-typedef void tls_watch_fn(void *arg, struct tls_context *server);
+/* The files after a change, lent; contexts can be made of them. */
+typedef void tls_watch_fn(void *arg, const struct archive *files);
 
 /* Who is told. */
 struct tls_watcher {

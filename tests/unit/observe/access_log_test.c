@@ -107,7 +107,17 @@ static void wait_for_complaint(const char *text)
 static struct access_log *open_log(const char *destination, enum config_log_format format)
 {
     struct config_log settings = {.access = slice_of(destination), .format = format};
-    return access_log_open(&settings, error);
+    int fd = access_log_destination(&settings, error);
+    return error[0] ? NULL : access_log_open(&settings, fd, error);
+}
+
+static bool reopen(struct access_log *log, const char *destination)
+{
+    struct config_log settings = {.access = slice_of(destination)};
+    int fd = access_log_destination(&settings, error);
+    if (fd >= 0)
+        access_log_reopen(log, fd);
+    return fd >= 0;
 }
 
 /* Opens the log on a descriptor that is stdout just for that moment. */
@@ -165,7 +175,6 @@ static void off_writes_nothing(void **state)
     assert_non_null(log);
     struct access_log_lane *lane = access_log_lane_new(log, &counters[0]);
     write_one(lane, 1);
-    assert_true(access_log_reopen(log, error));
     access_log_close(&log);
     assert_null(log);
     access_log_close(&log);
@@ -262,8 +271,8 @@ static void rotation_loses_nothing(void **state)
     write_one(lane, 2);
     wait_for_lines(rotated, 2);
     usleep(20000);
-    assert_true(access_log_reopen(log, error));
-    assert_true(access_log_reopen(log, error));
+    assert_true(reopen(log, path));
+    assert_true(reopen(log, path));
     write_one(lane, 4);
     wait_for_lines(path, 1);
     wait_for_lines(rotated, 2);
@@ -277,7 +286,7 @@ static void a_failed_reopen_keeps_the_file(void **state)
     struct access_log_lane *lane = access_log_lane_new(log, &counters[0]);
     assert_int_equal(rename(path, rotated), 0);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_false(access_log_reopen(log, error));
+    assert_false(reopen(log, path));
     assert_non_null(strstr(error, "cannot open"));
     assert_non_null(strstr(error, strerror(EISDIR)));
     write_one(lane, 0);
@@ -423,7 +432,7 @@ static void rotation_repeats_a_line_that_broke_off(void **state)
     access_log_turn(lane);
     usleep(200000); /* the pipe has one page now, the writer waits with the second */
     assert_int_equal(unlink(path), 0);
-    assert_true(access_log_reopen(log, error));
+    assert_true(reopen(log, path));
     wait_for_lines(path, 1);
     assert_int_equal(check_lines(), 1);
     access_log_close(&log);

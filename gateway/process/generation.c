@@ -1,0 +1,50 @@
+/*
+ * The making of process/generation.h. Called by supervisor.c and solo.c; knows neither the worker nor
+ * signals.
+ */
+#include "process/generation.h"
+
+#include <sched.h>
+
+static uint32_t usable_cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count > 0 ? (uint32_t)count : 1;
+}
+
+static uint32_t choose_threads(const struct config *config)
+{
+    uint32_t threads = config->process.threads ? config->process.threads : usable_cores();
+    return threads < SOCKETS_THREADS_MAX ? threads : SOCKETS_THREADS_MAX;
+}
+
+bool generation_make(struct generation *generation, const struct generation_source *source,
+                     const struct generation *in_force, uint32_t threads)
+{
+    *generation = (struct generation){0};
+    archive_record(&generation->archive);
+    generation->snapshot = source->load(source->arg, in_force ? in_force->snapshot : NULL);
+    archive_record(NULL);
+    const struct config *now = generation->snapshot ? generation->snapshot->config : NULL;
+    const struct config *before = in_force ? in_force->snapshot->config : NULL;
+    if (now && sockets_bind(now, before, threads ? threads : choose_threads(now), &generation->sockets))
+        return true;
+    generation_fini(generation);
+    return false;
+}
+
+void generation_replace(struct generation *in_force, struct generation *next)
+{
+    sockets_inherit(&next->sockets, next->snapshot->config, &in_force->sockets, in_force->snapshot->config);
+    generation_fini(in_force);
+    *in_force = *next;
+    *next = (struct generation){0};
+}
+
+void generation_fini(struct generation *generation)
+{
+    sockets_close(&generation->sockets);
+    archive_fini(&generation->archive);
+    snapshot_unref(&generation->snapshot);
+}
