@@ -88,14 +88,14 @@ void config_print_process_user(struct printer *printer, const struct setting *ro
 {
     const struct config_text *user = &((const struct config_process *)object)->user;
     if (user->text.len > 0)
-        print_text(printer, row, user);
+        printer_text(printer, row, user);
 }
 
 void config_print_process_group(struct printer *printer, const struct setting *row, const void *object)
 {
     const struct config_text *group = &((const struct config_process *)object)->group;
     if (group->text.len > 0)
-        print_text(printer, row, group);
+        printer_text(printer, row, group);
 }
 
 void config_print_upstream_server_name(struct printer *printer, const struct setting *row, const void *object)

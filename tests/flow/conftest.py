@@ -11,6 +11,15 @@ def pytest_configure(config):
 
 
 @pytest.fixture
+def tmp_path(tmp_path):
+    """The usual one, but the process that serves, which runs as nobody when the tests run as root, may pass."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith(("pytest-", "popen-")) or folder == tmp_path:
+            folder.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture
 def upstream():
     """upstream(script, ...) starts one; what a script asserted in vain fails the test at its end."""
     started = []

@@ -50,6 +50,29 @@ def test_links_are_turned(secure, upstream, authority, live):
         assert before.get().status == 200
 
 
+def test_keys_that_only_root_reads_outlive_the_worker(secure, upstream, authority, live):
+    gateway = secure(upstream(echo), certificates=[live.setting])
+    for name in ("one.test", "two.test"):
+        assert (authority.folder / name / "privkey.pem").stat().st_mode & 0o077 == 0
+    live("two.test")
+    wait_until(lambda: "are in use" in gateway.stderr(), "the new certificate")
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+    assert shown(gateway, authority) == "two.test"
+    os.kill(gateway.worker(), signal.SIGKILL)
+    gateway.deaths += 1
+    assert shown(gateway, authority) == "two.test"  # by the next worker
+
+
+def test_a_renewed_certificate_outlives_the_worker(secure, upstream, authority, live):
+    gateway = secure(upstream(echo), certificates=[live.setting])
+    live("two.test")
+    wait_until(lambda: "are in use" in gateway.stderr(), "the new certificate")
+    os.kill(gateway.worker(), signal.SIGKILL)
+    gateway.deaths += 1
+    assert shown(gateway, authority) == "two.test"
+
+
 def test_a_bad_pair_keeps_the_old_one(secure, upstream, authority, live):
     gateway = secure(upstream(echo), certificates=[live.setting])
     link = live.folder / "new"

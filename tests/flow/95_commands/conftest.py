@@ -25,7 +25,8 @@ class Trial(Gateway):
         with open(self.stdout_file, "wb") as stdout, open(self.stderr_file, "wb") as stderr:
             self.process = subprocess.Popen([BINARY, "try", file, *options], cwd=directory, stdin=subprocess.DEVNULL,
                                             stdout=stdout, stderr=stderr)
-        self.pid = self.process.pid
+        self.pid = self.process.pid  # one process does everything
+        self.deaths = 0
         wait_until(self._said_everything, "the lines", PATIENCE)
 
     def _said_everything(self):

@@ -1,15 +1,16 @@
 """The gateway as a process: started from a configuration, watched, stopped, and asked whether it ended well."""
 import os
 import signal
-import socket
 import subprocess
 
 from lib import yaml
 from lib.client import Client, raw
+from lib.manager import Manager
 from lib.records import Record
 from lib.wait import BINARY, PATIENCE, wait_until
 
 COMPLAINTS = ("Sanitizer", "runtime error:", "CHECK")
+DEATH = "error supervisor: worker"
 
 
 def route_to(upstream, prefix="/", **settings):
@@ -29,22 +30,22 @@ class Gateway:
         else:
             self.config_file = config
         command = [BINARY, "run", *options, self.config_file]
+        self.manager = Manager()
+        self.deaths = 0  # of workers, that the test has brought about
         with open(self.stdout_file, "wb") as stdout, open(self.stderr_file, "wb") as stderr:
             self.process = subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
-                                            env={**os.environ, **(environment or {})})
-        self.pid = self.process.pid
-        self._waits_for = _ports(config) if isinstance(config, dict) else [port]
-        wait_until(self._accepts, "the listeners", PATIENCE)
+                                            env={**os.environ, **self.manager.environment, **(environment or {})})
+        wait_until(self._is_ready, "the gateway to be ready", PATIENCE)
+        self.pid = self.worker()
 
-    def _accepts(self):
-        """Whether every listener does: they are opened one after the other."""
+    def _is_ready(self):
         assert self.process.poll() is None, f"ended at once with {self.process.returncode}: {self.stderr()}"
-        while self._waits_for:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._waits_for[0])) != 0:
-                    return False
-            self._waits_for.pop(0)
-        return True
+        return self.manager.count("READY")
+
+    def worker(self):
+        """The process that serves; None while there is none. `process` is the supervisor."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
+            return next(map(int, children.read().split()), None)
 
     # seeing
 
@@ -67,7 +68,7 @@ class Gateway:
         return self.log_records(count)[count - 1]
 
     def rss(self):
-        """Resident bytes of the process."""
+        """Resident bytes of the process that serves."""
         with open(f"/proc/{self.pid}/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -110,7 +111,7 @@ class Gateway:
         return self.process.wait(timeout)
 
     def stop(self):
-        """Drains and asserts that the process ended well."""
+        """Drains and asserts that the process ended well, and no worker by itself before."""
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         try:
@@ -121,11 +122,7 @@ class Gateway:
             raise AssertionError(f"does not stop: {self.stderr()}") from None
         complaints = [line for line in self.stderr().splitlines() if any(word in line for word in COMPLAINTS)]
         assert not complaints and code == 0, f"exit code {code}: {self.stderr()}"
-
-
-def _ports(config):
-    addresses = [listener["address"] for listener in config["listen"]]
-    return [int(address.rpartition(":")[2]) for address in addresses if address.startswith("127.0.0.1:")]
+        assert self.stderr().count(DEATH) == self.deaths, self.stderr()
 
 
 def configuration(port, upstreams, directory, routes=None, sites=None, **settings):

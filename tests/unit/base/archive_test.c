@@ -110,6 +110,29 @@ static void test_a_large_file_is_read_again(void **state)
     free(text);
 }
 
+static void test_newer_files_take_the_place_of_older_ones(void **state)
+{
+    (void)state;
+    struct archive newer = {0};
+    write_file("a", "first");
+    write_file("b", "second");
+    archive_record(&archive);
+    check_read("a", "first");
+    check_read("b", "second");
+    write_file("a", "renewed");
+    archive_record(&newer);
+    check_read("a", "renewed");
+    archive_update(&archive, &newer);
+    size_t len = archive.len;
+    archive_update(&archive, &newer);
+    assert_int_equal(archive.len, len);
+    archive_fini(&newer);
+    hand_over();
+    assert_int_equal(unlink("a"), 0);
+    check_read("a", "renewed");
+    check_read("b", "second");
+}
+
 static void test_patterns_match_what_they_matched(void **state)
 {
     (void)state;
@@ -134,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_files_are_read_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_large_file_is_read_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_newer_files_take_the_place_of_older_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_patterns_match_what_they_matched, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
