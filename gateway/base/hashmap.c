@@ -5,9 +5,9 @@
 #include "base/hashmap.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { FIRST_CAPACITY = 16 };
 
@@ -19,36 +19,13 @@ struct hashmap_slot {
 
 void hashmap_init(struct hashmap *map)
 {
-    *map = (struct hashmap){.slots = NULL};
-    CHECK(getrandom(&map->seed, sizeof map->seed, 0) == (ssize_t)sizeof map->seed);
+    *map = (struct hashmap){.seed = hash_seed()};
 }
 
 void hashmap_fini(struct hashmap *map)
 {
     free(map->slots);
     *map = (struct hashmap){.slots = NULL};
-}
-
-/* Both halves of the 128-bit product: every bit of the factors reaches every bit of the result (as in
- * wyhash). */
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t hash_of(struct slice key, uint64_t seed)
-{
-    static const uint64_t odd = 0xa0761d6478bd642f, odder = 0xe7037ed1a0b428db;
-    uint64_t hash = mix(seed ^ odd, key.len ^ odder);
-    for (; key.len > 0;) {
-        size_t width = key.len < 8 ? key.len : 8;
-        uint64_t word = 0;
-        memcpy(&word, key.at, width);
-        hash = mix(hash ^ word ^ odd, seed ^ odder);
-        key = slice_after(key, width);
-    }
-    return mix(hash ^ odd, odder);
 }
 
 /* The slot that holds the key, or the free one where it belongs. */
@@ -80,7 +57,7 @@ void *hashmap_set(struct hashmap *map, struct slice key, void *value)
     CHECK(value != NULL);
     if (map->count * 2 >= map->capacity)
         grow(map);
-    uint64_t hash = hash_of(key, map->seed);
+    uint64_t hash = hash_bytes(key, map->seed);
     struct hashmap_slot *slot = find(map, key, hash);
     void *before = slot->value;
     map->count += before == NULL;
@@ -90,5 +67,5 @@ void *hashmap_set(struct hashmap *map, struct slice key, void *value)
 
 void *hashmap_get(const struct hashmap *map, struct slice key)
 {
-    return map->count ? find(map, key, hash_of(key, map->seed))->value : NULL;
+    return map->count ? find(map, key, hash_bytes(key, map->seed))->value : NULL;
 }
