@@ -30,16 +30,22 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&most_level, (int)level, memory_order_relaxed);
 }
 
-static size_t print_prefix(char *line, enum log_level level, const char *component)
+static size_t print_time(char *line)
 {
-    static const char *const names[] = {"error", "warn", "info", "debug"};
     uint64_t now_us = clock_wall_us();
     time_t seconds = (time_t)(now_us / 1000000);
     struct tm utc;
     gmtime_r(&seconds, &utc);
     size_t len = strftime(line, PREFIX_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
-    int more = snprintf(line + len, PREFIX_MAX - len, ".%03uZ %s %.64s: ", (unsigned)(now_us / 1000 % 1000),
-                        names[level], component);
+    int more = snprintf(line + len, PREFIX_MAX - len, ".%03uZ ", (unsigned)(now_us / 1000 % 1000));
+    return len + (size_t)more;
+}
+
+static size_t print_prefix(char *line, enum log_level level, const char *component)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    size_t len = print_time(line);
+    int more = snprintf(line + len, PREFIX_MAX - len, "%s %.64s: ", names[level], component);
     return len + (size_t)more;
 }
 
@@ -92,24 +98,39 @@ static size_t escape(char *out, const char *text, size_t text_len)
     return len;
 }
 
+/* Writes the line that begins with `len` bytes. */
+static void write_line(char *line, size_t len, const char *format, va_list arguments)
+{
+    char text[TEXT_MAX];
+    if (vsnprintf(text, sizeof text, format, arguments) < 0)
+        text[0] = '\0';
+    len += escape(line + len, text, strlen(text));
+    line[len++] = '\n';
+    if (write(STDERR_FILENO, line, len) < 0) {
+        /* there is nobody left to tell */
+    }
+}
+
 void log_write(enum log_level level, const char *component, const char *format, ...)
 {
     if ((int)level > atomic_load_explicit(&most_level, memory_order_relaxed))
         return;
     int saved_errno = errno;
-    char text[TEXT_MAX], line[LINE_MAX_LEN];
+    char line[LINE_MAX_LEN];
     va_list arguments;
     va_start(arguments, format);
-    int wanted = vsnprintf(text, sizeof text, format, arguments);
+    write_line(line, print_prefix(line, level, component), format, arguments);
     va_end(arguments);
-    if (wanted < 0)
-        text[0] = '\0';
-    size_t text_len = strlen(text);
-    size_t len = print_prefix(line, level, component);
-    len += escape(line + len, text, text_len);
-    line[len++] = '\n';
-    if (write(STDERR_FILENO, line, len) < 0) {
-        /* there is nobody left to tell */
-    }
+    errno = saved_errno;
+}
+
+void log_report(const char *format, ...)
+{
+    int saved_errno = errno;
+    char line[LINE_MAX_LEN];
+    va_list arguments;
+    va_start(arguments, format);
+    write_line(line, print_time(line), format, arguments);
+    va_end(arguments);
     errno = saved_errno;
 }

@@ -19,6 +19,9 @@ void log_set_level(enum log_level level);
 void log_write(enum log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Writes a line without level and component, for tools that expect other words behind the time. Always. */
+void log_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* log_write() with the level in the name. */
 #define log_error(component, ...) log_write(LOG_LEVEL_ERROR, component, __VA_ARGS__)
 #define log_warn(component, ...)  log_write(LOG_LEVEL_WARN, component, __VA_ARGS__)
