@@ -390,6 +390,7 @@ static struct config *finish(struct loader *loader)
     read_includes(loader);
     config_compile_upstreams(loader);
     config_compile_sites(loader);
+    config_link_limits(loader);
     check_whole(loader);
     arena_fini(&loader->trees);
     if (loader->findings->errors > 0)

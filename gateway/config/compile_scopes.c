@@ -4,16 +4,7 @@
  */
 #include "config/internal.h"
 
-static bool is_token(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = ascii_lower(text.at[i]);
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && !strchr("!#$%&'*+-.^_`|~", c))
-            return false;
-    }
-    return text.len > 0;
-}
+#include "config/names.h"
 
 static void read_method(struct loader *loader, const struct yaml_node *node, struct config_methods *methods)
 {
@@ -21,7 +12,7 @@ static void read_method(struct loader *loader, const struct yaml_node *node, str
         return;
     struct slice shown = schema_shown(node), name = config_keep(loader, node->text);
     bool is_lower = name.len > 0 && name.at[0] >= 'a' && name.at[0] <= 'z';
-    if (!is_token(name) || is_lower)
+    if (!names_is_token(name) || is_lower)
         config_error(loader->findings, node->origin, "\"%.*s\" is no method; they are written as GET",
                      SLICE_ARGS(shown));
     const char *before = methods->count > 0 ? ", " : "";

@@ -96,7 +96,7 @@ static void read_upstream(struct loader *loader, const struct yaml_node *node,
     schema_set_defaults(SECTION_upstream, upstream);
     schema_set_defaults(SECTION_upstream_tls, &upstream->tls);
     upstream->tls.origins = config_new_origins(loader, SECTION_upstream_tls);
-    const char *problem = names_check_upstream(upstream->name);
+    const char *problem = names_check_name(upstream->name);
     if (problem)
         config_error(loader->findings, upstream->origin, "%s", problem);
     if (node->kind == YAML_MAP) {

@@ -139,6 +139,7 @@ struct config_scope {
     uint64_t max_body;                 /* bytes; 0: no limit */
     const struct config_methods *methods;
     const struct config_security_headers *security_headers;
+    const struct config_scope_limits *limits;
     struct config_origin *origins; /* of the settings, wherever they are inherited from */
 };
 
@@ -184,6 +185,8 @@ struct config {
     uint32_t listener_count;
     struct config_upstream *upstreams;
     uint32_t upstream_count;
+    struct config_limit *limits;
+    uint32_t limit_count;
     struct config_site *sites;
     uint32_t site_count;
     struct config_scope defaults; /* for what happens before a site is found */

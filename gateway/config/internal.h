@@ -29,6 +29,7 @@ struct loader {
     struct pending *upstreams, *sites, *includes; /* newest first until turned around */
     struct config_upstream **by_name;             /* all upstreams, sorted */
     bool *is_used;                                /* by upstream.index */
+    struct config_scope_limits *scope_limits;     /* all lists of names, to be resolved at the end */
     bool has_listen, has_sites;                   /* such a key stands somewhere */
     bool is_incomplete;                           /* a file could not be read: names may be missing */
 };
@@ -72,6 +73,9 @@ void config_check_tls(struct loader *loader);
 
 /* Makes config.sites from loader.sites. */
 void config_compile_sites(struct loader *loader);
+
+/* Finds the limits that scopes name, and warns of those that none does. */
+void config_link_limits(struct loader *loader);
 
 /* config_read_* and config_print_* of the rows. */
 #define SECTION(...)

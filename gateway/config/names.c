@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { NAME_MAX_LENGTH = 253, LABEL_MAX = 63, UPSTREAM_NAME_MAX = 64 };
+enum { NAME_MAX_LENGTH = 253, LABEL_MAX = 63, OWN_NAME_MAX = 64 };
 
 static bool is_name_char(char c)
 {
@@ -108,14 +108,25 @@ const char *names_check_server(struct slice host)
     return is_dns_name(host) && !is_numeric(host) ? NULL : "not a host name or an address";
 }
 
-const char *names_check_upstream(struct slice name)
+const char *names_check_name(struct slice name)
 {
-    if (name.len == 0 || name.len > UPSTREAM_NAME_MAX)
-        return "an upstream's name has 1 to 64 characters";
+    if (name.len == 0 || name.len > OWN_NAME_MAX)
+        return "a name has 1 to 64 characters";
     for (size_t i = 0; i < name.len; i++)
         if (!is_name_char(name.at[i]) && name.at[i] != '.')
-            return "an upstream's name is made of letters, digits, '-', '_' and '.'";
+            return "a name is made of letters, digits, '-', '_' and '.'";
     return NULL;
+}
+
+bool names_is_token(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = ascii_lower(text.at[i]);
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+            return false;
+    }
+    return text.len > 0;
 }
 
 static int hex_digit(char c)

@@ -15,8 +15,11 @@ MUST_USE const char *names_check_host(struct slice host);
 /* The host of an upstream's server: a DNS name (Docker's with '_' too) or an address without brackets. */
 MUST_USE const char *names_check_server(struct slice host);
 
-/* The name of an upstream: letters, digits, '-', '_', '.', up to 64. */
-MUST_USE const char *names_check_upstream(struct slice name);
+/* The name that a file gives to an upstream or a limit: letters, digits, '-', '_', '.', up to 64. */
+MUST_USE const char *names_check_name(struct slice name);
+
+/* Whether it is a token (RFC 9110 section 5.6.2), as names of methods, fields and cookies are. */
+bool names_is_token(struct slice text);
 
 /* A prefix or an exact path. Gives it canonical, as routing compares it: percent-encodings decoded, into the
  * arena. */

@@ -6,9 +6,7 @@
 #ifndef PORTICO_CONFIG_SCOPES_H
 #define PORTICO_CONFIG_SCOPES_H
 
-#include "config/origin.h"
-
-#include <stdint.h>
+#include "config/limits.h"
 
 /* methods: */
 struct config_methods {

@@ -50,5 +50,10 @@ enum policy_verdict admit_judge(struct exchange *x)
     if (x->call.notice.len > 0)
         log_warn("policy", "%.*s", SLICE_ARGS(x->call.notice));
     x->call.notice = slice_make(NULL, 0);
+    if (x->call.report.len > 0)
+        log_report("%.*s", SLICE_ARGS(x->call.report));
+    x->call.report = slice_make(NULL, 0);
+    x->record.limit = x->call.limit;
+    x->record.limit_outcome = slice_of(x->call.limit_outcome);
     return verdict;
 }

@@ -28,16 +28,25 @@ static bool wants_json(const struct exchange *x)
     return false;
 }
 
-static struct slice body_text(struct exchange *x, const struct fault_row *row, bool json)
+/* A policy that refuses may have a status of its own. */
+static unsigned status_of(const struct exchange *x)
 {
-    struct slice phrase = status_phrase((unsigned)row->status);
-    struct slice id = x->record.request_id;
+    bool is_policy = x->call.fault != FAULT_NONE && x->cause == x->call.fault && x->call.status != 0;
+    return is_policy ? x->call.status : (unsigned)fault_row(x->cause)->status;
+}
+
+static struct slice body_text(struct exchange *x, unsigned status, bool json)
+{
+    const struct fault_row *row = fault_row(x->cause);
+    struct slice phrase = status_phrase(status), id = x->record.request_id;
+    struct slice problem = x->cause == x->call.fault ? x->call.problem : SLICE("");
     if (json)
-        return arena_printf(
-            x->arena,
-            "{\"status\":%d,\"title\":\"%.*s\",\"cause\":\"%s\",\"detail\":\"%s\",\"request_id\":\"%.*s\"}\n",
-            row->status, SLICE_ARGS(phrase), row->name, row->sentence, SLICE_ARGS(id));
-    return arena_printf(x->arena, "%d %.*s: %s (%s)\nrequest %.*s\n", row->status, SLICE_ARGS(phrase),
+        return arena_printf(x->arena,
+                            "{\"status\":%u,\"title\":\"%.*s\",%.*s%s\"cause\":\"%s\",\"detail\":\"%s\","
+                            "\"request_id\":\"%.*s\"}\n",
+                            status, SLICE_ARGS(phrase), SLICE_ARGS(problem), problem.len > 0 ? "," : "",
+                            row->name, row->sentence, SLICE_ARGS(id));
+    return arena_printf(x->arena, "%u %.*s: %s (%s)\nrequest %.*s\n", status, SLICE_ARGS(phrase),
                         row->sentence, row->name, SLICE_ARGS(id));
 }
 
@@ -52,12 +61,12 @@ static void fill_body(struct exchange *x, struct slice text)
 
 static struct policy_answer answer_for_fault(struct exchange *x)
 {
-    const struct fault_row *row = fault_row(x->cause);
+    unsigned status = status_of(x);
     bool json = wants_json(x);
-    return (struct policy_answer){.status = (unsigned)row->status,
+    return (struct policy_answer){.status = status,
                                   .type = json ? SLICE("application/problem+json")
                                                : SLICE("text/plain; charset=utf-8"),
-                                  .text = body_text(x, row, json)};
+                                  .text = body_text(x, status, json)};
 }
 
 static void add_fault_fields(struct exchange *x, struct fields *fields, unsigned status)

@@ -228,7 +228,7 @@ static void json_word(struct printer *printer, struct slice word)
     *printer->at++ = '"';
 }
 
-/* What follows a key; OPTIONAL and DETAIL take their key back when they have nothing to say. */
+/* What follows a key; OPTIONAL, WORD and DETAIL take their key back when they have nothing to say. */
 #define PUT_TIME(value) json_time(&printer, second, value)
 #define PUT_TEXT(value) json_text(&printer, value)
 #define PUT_OPTIONAL(value)   \
@@ -237,6 +237,13 @@ static void json_word(struct printer *printer, struct slice word)
             printer.at = key; \
         else                  \
             PUT_TEXT(value);  \
+    } while (0)
+#define PUT_WORD(value)                 \
+    do {                                \
+        if ((value).len == 0)           \
+            printer.at = key;           \
+        else                            \
+            json_word(&printer, value); \
     } while (0)
 #define PUT_URL(value)      json_url(&printer, value)
 #define PUT_NUMBER(value)   put_number(&printer, value)
@@ -272,6 +279,7 @@ enum {
     ROOM_TIME = 26,
     ROOM_TEXT = LOG_TEXT_MAX + 5,
     ROOM_OPTIONAL = ROOM_TEXT,
+    ROOM_WORD = 66,
     ROOM_URL = ROOM_TEXT,
     ROOM_NUMBER = 20,
     ROOM_FLAG = 5,

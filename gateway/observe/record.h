@@ -26,22 +26,23 @@ struct record {
     struct slice tls_name;                /* that its handshake asked for; empty when it asked for none */
     struct slice referer;
     struct slice user_agent;
-    struct slice route;           /* the route's pattern; empty before routing */
-    struct slice site;            /* first host of the site */
-    struct slice upstream;        /* name */
-    struct slice endpoint;        /* address that was used last */
-    uint64_t bytes_in, bytes_out; /* content bytes from and to the client */
-    uint64_t connect_us;          /* connection to the endpoint stood, or was taken from the pool */
-    uint64_t first_byte_us;       /* response head arrived from the upstream */
-    uint64_t upload_us;           /* request content had passed */
-    uint64_t total_us;            /* everything had passed */
-    unsigned status;              /* sent to the client; 499 when it left before */
-    unsigned attempts;            /* connections tried or taken */
-    uint8_t version_minor;        /* of HTTP/1.x; 20 means HTTP/2 */
-    bool reused;                  /* the outbound connection had carried an exchange before */
-    bool tunneled;                /* became a tunnel */
-    enum fault cause;             /* FAULT_NONE: all went well */
-    enum fault detail;            /* the parser's fault behind upstream_malformed */
+    struct slice route;                /* the route's pattern; empty before routing */
+    struct slice site;                 /* first host of the site */
+    struct slice upstream;             /* name */
+    struct slice endpoint;             /* address that was used last */
+    struct slice limit, limit_outcome; /* name, "PASSED"; empty when no limit was asked */
+    uint64_t bytes_in, bytes_out;      /* content bytes from and to the client */
+    uint64_t connect_us;               /* connection to the endpoint stood, or was taken from the pool */
+    uint64_t first_byte_us;            /* response head arrived from the upstream */
+    uint64_t upload_us;                /* request content had passed */
+    uint64_t total_us;                 /* everything had passed */
+    unsigned status;                   /* sent to the client; 499 when it left before */
+    unsigned attempts;                 /* connections tried or taken */
+    uint8_t version_minor;             /* of HTTP/1.x; 20 means HTTP/2 */
+    bool reused;                       /* the outbound connection had carried an exchange before */
+    bool tunneled;                     /* became a tunnel */
+    enum fault cause;                  /* FAULT_NONE: all went well */
+    enum fault detail;                 /* the parser's fault behind upstream_malformed */
 };
 
 #endif

@@ -63,7 +63,11 @@ struct policy_call {
     enum fault fault;            /* with POLICY_REFUSE */
     unsigned status;             /* with POLICY_REFUSE: instead of the status of the fault's row; 0: none */
     uint64_t delay_us;           /* with POLICY_DELAY */
+    struct slice problem;        /* with POLICY_REFUSE: members of the JSON answer (RFC 9457 section 3.2) */
     struct slice notice;         /* a line for the log, written by the exchange; empty: none */
+    struct slice report;         /* the same, in the words of nginx's error log, for tools that watch it */
+    struct slice limit;          /* for the record: the limit that decided, and what; empty: none was asked */
+    const char *limit_outcome;
 
     /* The pipeline's own. */
     const struct policy_chain *chain;

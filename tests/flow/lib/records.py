@@ -5,6 +5,7 @@ KEYS = {
     "time": "time", "request_id": "request_id", "client": "client", "method": "method", "host": "host",
     "target": "target", "protocol": "protocol",
     "tls_version": "tls_version", "tls_cipher": "tls_cipher", "tls_name": "tls_name", "status": "status", "cause": "cause", "detail": "detail",
+    "limit": "limit", "limit_status": "limit_status",
     "site": "site", "route": "route", "upstream": "upstream", "endpoint": "endpoint",
     "bytes_in": "bytes_in", "bytes_out": "bytes_out", "attempts": "attempts", "reused": "reused",
     "tunneled": "tunneled",

@@ -235,9 +235,8 @@ static void upstreams(void **state)
         {LISTEN SITES "upstreams: {app: {servers: 'a:1'}}\n",
          "3:28: expected a list of addresses, found \"a:1\"\n"},
         {LISTEN SITES "upstreams: {app: 'a:1', 'b c': 'a:1'}\n",
-         "3:25: an upstream's name is made of letters, digits, '-', '_' and '.'\n"},
-        {LISTEN SITES "upstreams: {app: 'a:1', '': 'a:1'}\n",
-         "3:25: an upstream's name has 1 to 64 characters\n"},
+         "3:25: a name is made of letters, digits, '-', '_' and '.'\n"},
+        {LISTEN SITES "upstreams: {app: 'a:1', '': 'a:1'}\n", "3:25: a name has 1 to 64 characters\n"},
         {LISTEN SITES
          "upstreams: {app: {servers: [a, ':80', 'http://a:1', '1.2.3.4.5:1', 'a..b:1', '-a:1', 'ok:1']}}\n",
          "3:29: \"a\" is no address; write host:port, as \"127.0.0.1:3000\", or unix:/path\n"
