@@ -73,8 +73,9 @@ enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
 struct config_tls {
     struct config_certificate *certificates;
     uint32_t certificate_count;
-    uint32_t min_version;        /* enum config_tls_version */
-    uint32_t handshakes_max;     /* of a thread, under way */
+    uint32_t min_version;    /* enum config_tls_version */
+    uint32_t handshakes_max; /* of a thread, under way */
+    bool ocsp_stapling;
     bool strict_sni;             /* no handshake for a name without certificate */
     struct slice acme_challenge; /* "off" or a folder made absolute */
     struct config_origin *origins;

@@ -32,7 +32,7 @@ struct tls_context {
     struct {
         _Atomic uint32_t refs;
     } shared;
-    bool strict_sni, offer_h2;
+    bool strict_sni, offer_h2, staple;
     struct tls_identity **identities;
     unsigned identity_count;
     struct tls_client_rule **rules;
@@ -155,6 +155,24 @@ static ALPN_CALLBACK(on_alpn)
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* For clients that ask, once the certificate has been chosen. Without an answer that is good now the
+ * handshake goes on as if there were no OCSP. */
+static int on_status(SSL *ssl, void *arg)
+{
+    const struct tls_context *server = arg;
+    const X509 *chosen = SSL_get_certificate(ssl);
+    unsigned i = 0;
+    while (i < server->identity_count && server->identities[i]->leaf != chosen)
+        i++;
+    struct tls_staple *staple = i < server->identity_count ? server->identities[i]->staple : NULL;
+    size_t len = 0;
+    unsigned char *answer = staple ? tls_staple_copy(staple, &len) : NULL;
+    if (answer == NULL)
+        return SSL_TLSEXT_ERR_NOACK;
+    SSL_set_tlsext_status_ocsp_resp(ssl, answer, (long)len);
+    return SSL_TLSEXT_ERR_OK;
+}
+
 SSL *tls_context_open(struct tls_context *server)
 {
     return SSL_new(server->ctxs[0]);
@@ -194,6 +212,10 @@ static SSL_CTX *new_ctx(const struct tls_settings *settings, struct tls_context 
     tls_tickets_attach(ctx);
     SSL_CTX_set_client_hello_cb(ctx, on_client_hello, server);
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, server);
+    if (server->staple) {
+        SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+        SSL_CTX_set_tlsext_status_arg(ctx, server);
+    }
     return ctx;
 }
 
@@ -267,6 +289,7 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, unsigne
     atomic_init(&server->shared.refs, 1);
     server->strict_sni = settings->strict_sni;
     server->offer_h2 = settings->offer_h2;
+    server->staple = settings->staple;
     server->identity_count = settings->identity_count;
     server->rule_count = settings->rule_count;
     server->identities = copy_of(settings->identities, settings->identity_count, sizeof *server->identities);
@@ -286,6 +309,14 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, unsigne
     tls_names_seal(server->certificates);
     tls_names_seal(server->hosts);
     return server;
+}
+
+struct tls_staple *tls_context_staple(const struct tls_context *server, unsigned number)
+{
+    for (unsigned i = 0; server->staple && i < server->identity_count; i++)
+        if (server->identities[i]->staple && number-- == 0)
+            return server->identities[i]->staple;
+    return NULL;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *server)

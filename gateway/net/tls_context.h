@@ -24,6 +24,9 @@ struct tls_client_rule;
 /* All of it. */
 struct tls_context;
 
+/* See net/tls_staple.h. */
+struct tls_staple;
+
 /* Why something could not be made from its files. */
 struct tls_error {
     bool in_key;     /* the key's file is to blame, not the chain's */
@@ -49,6 +52,7 @@ struct tls_settings {
     bool tls13_only; /* else 1.2 and 1.3 */
     bool strict_sni; /* handshakes for a name without certificate are refused: unrecognized_name */
     bool offer_h2;   /* in ALPN, before http/1.1 */
+    bool staple;     /* show what is known of the certificates' good standing (net/tls_staple.h) */
 };
 
 /* Loads PEM files: the leaf first, then what it is signed by. NULL when they cannot be read or do not fit. */
@@ -82,6 +86,9 @@ struct tls_context *tls_context_ref(struct tls_context *server);
 
 /* Gives up a reference and stores NULL; the last one frees it. Any thread; accepts NULL. */
 void tls_context_unref(struct tls_context **server);
+
+/* The staples of its certificates, by number; NULL after the last one. Lives as long as the context. */
+struct tls_staple *tls_context_staple(const struct tls_context *server, unsigned number);
 
 /* A server's side of one connection, not yet bound to a socket. NULL when memory is short. The context must
  * live until the handshake is over. */

@@ -151,6 +151,7 @@ struct tls_identity *tls_identity_load(const char *chain_path, const char *key_p
         return NULL;
     }
     read_names(identity);
+    identity->staple = tls_staple_of(identity->leaf, sk_X509_value(identity->issuers, 0));
     return identity;
 }
 
@@ -163,6 +164,7 @@ void tls_identity_free(struct tls_identity **identity_at)
     for (unsigned i = 0; i < identity->name_count; i++)
         free((char *)identity->names[i].at);
     free(identity->names);
+    tls_staple_unref(&identity->staple);
     sk_X509_pop_free(identity->issuers, X509_free);
     X509_free(identity->leaf);
     EVP_PKEY_free(identity->key);

@@ -6,6 +6,7 @@
 #define PORTICO_NET_TLS_IDENTITY_H
 
 #include "net/tls_context.h"
+#include "net/tls_staple.h"
 
 #include <openssl/x509.h>
 
@@ -16,8 +17,9 @@ enum { TLS_RULE_ID_LEN = 32 };
 struct tls_identity {
     X509 *leaf;
     EVP_PKEY *key;
-    STACK_OF(X509) * issuers; /* what the chain's file holds behind the leaf */
-    struct slice *names;      /* lower case */
+    STACK_OF(X509) * issuers;  /* what the chain's file holds behind the leaf */
+    struct tls_staple *staple; /* NULL: there is none to be had */
+    struct slice *names;       /* lower case */
     unsigned name_count;
 };
 

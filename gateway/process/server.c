@@ -9,7 +9,9 @@
 #include "base/mailbox.h"
 #include "net/tls_tickets.h"
 #include "observe/access_log.h"
+#include "process/ocsp.h"
 #include "process/thread.h"
+#include "process/tls_setup.h"
 #include "upstream/resolver.h"
 
 #include <event2/event.h>
@@ -30,6 +32,7 @@ struct server {
     struct mailbox mailbox; /* workers ask for lookups */
     struct access_log *log;
     struct resolver *resolver;
+    struct ocsp *ocsp;      /* NULL until a certificate has a responder */
     struct event *deadline; /* of the drain */
     struct event *patience; /* with upstreams that have no address yet */
     bool *has_address;      /* by upstream of the newest configuration: its names have given one */
@@ -115,8 +118,22 @@ static void ask_to_hurry(void *arg, const char *upstream)
     mailbox_post(&server->mailbox, &hurry->letter);
 }
 
+static struct tls_context *tls_of(const struct snapshot *snapshot)
+{
+    return (struct tls_context *)snapshot_part(snapshot, &tls_module);
+}
+
+static void follow_responders(struct server *server, struct tls_context *tls)
+{
+    if (server->ocsp == NULL && tls && tls_context_staple(tls, 0))
+        server->ocsp = ocsp_start();
+    if (server->ocsp)
+        ocsp_follow(server->ocsp, tls);
+}
+
 void server_set_tls(struct server *server, struct tls_context *tls)
 {
+    follow_responders(server, tls);
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_set_tls(server->threads[i], tls);
 }
@@ -190,6 +207,7 @@ static void take_over(struct server *server)
     snapshot_unref(&server->snapshot);
     server->snapshot = coming->snapshot;
     coming->snapshot = NULL;
+    follow_responders(server, tls_of(server->snapshot));
     log_info("server", "serving the new configuration");
 }
 
@@ -265,6 +283,7 @@ static bool prepare(struct server *server, const struct server_settings *setting
     const char *period_ms = getenv("PORTICO_TICKET_PERIOD_MS");
     if (period_ms)
         tls_tickets_set_period(strtoull(period_ms, NULL, 10) * 1000);
+    follow_responders(server, tls_of(server->snapshot));
     server->log = access_log_open(&config->log, settings->log_destination, error);
     if (server->log == NULL) {
         log_error("server", "%s", error);
@@ -303,6 +322,7 @@ void server_end(struct server **server_at)
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_end(&server->threads[i]);
     resolver_free(&server->resolver);
+    ocsp_stop(&server->ocsp);
     mailbox_close(&server->mailbox);
     access_log_close(&server->log);
     event_free(server->deadline);

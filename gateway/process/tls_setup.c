@@ -111,7 +111,8 @@ static struct tls_context *make(const struct draft *draft)
                                     .host_count = draft->host_count,
                                     .tls13_only = tls->min_version == CONFIG_TLS_1_3,
                                     .strict_sni = tls->strict_sni,
-                                    .offer_h2 = true};
+                                    .offer_h2 = true,
+                                    .staple = tls->ocsp_stapling};
     struct tls_error error;
     unsigned refused = 0;
     struct tls_context *server = tls_context_new(&settings, &refused, &error);

@@ -42,6 +42,9 @@ struct making {
     const char *name;         /* of its files, and the common name */
     const char *alternatives; /* "DNS:a,IP:b", or NULL */
     const char *issuer;       /* an earlier name; NULL: signed by itself */
+    const char *responder;    /* URL of its OCSP responder, or NULL */
+    const char *usage;        /* extended key usage, or NULL */
+    bool is_authority;        /* it may sign others */
     EVP_PKEY *key;            /* NULL: P-256; taken over */
     long from_s;              /* valid for a year from now and this */
 };
@@ -53,24 +56,34 @@ static inline void extend(X509 *certificate, int nid, const char *value)
     X509_EXTENSION_free(extension);
 }
 
-static inline void sign_certificate(X509 *certificate, const struct making *making, EVP_PKEY *key)
+static inline X509 *read_certificate(const char *name)
 {
-    X509_NAME *subject = X509_get_subject_name(certificate);
-    if (making->issuer == NULL) {
-        CHECK(X509_set_issuer_name(certificate, subject) == 1 &&
-              X509_sign(certificate, key, EVP_sha256()) > 0);
-        return;
-    }
-    FILE *file = open_certificate_file(making->issuer, "pem", "r");
-    X509 *issuer = PEM_read_X509(file, NULL, NULL, NULL);
+    FILE *file = open_certificate_file(name, "pem", "r");
+    X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
     fclose(file);
-    file = open_certificate_file(making->issuer, "key", "r");
-    EVP_PKEY *issuer_key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+    CHECK(certificate != NULL);
+    return certificate;
+}
+
+static inline EVP_PKEY *read_key(const char *name)
+{
+    FILE *file = open_certificate_file(name, "key", "r");
+    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
     fclose(file);
+    CHECK(key != NULL);
+    return key;
+}
+
+static inline void sign_certificate(X509 *certificate, const struct making *making, EVP_PKEY *own_key)
+{
+    X509 *issuer = making->issuer ? read_certificate(making->issuer) : certificate;
+    EVP_PKEY *key = making->issuer ? read_key(making->issuer) : own_key;
     CHECK(X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1);
-    CHECK(X509_sign(certificate, issuer_key, EVP_sha256()) > 0);
+    CHECK(X509_sign(certificate, key, EVP_sha256()) > 0);
+    if (making->issuer == NULL)
+        return;
     X509_free(issuer);
-    EVP_PKEY_free(issuer_key);
+    EVP_PKEY_free(key);
 }
 
 static inline void make_certificate(struct making making)
@@ -79,7 +92,8 @@ static inline void make_certificate(struct making making)
     X509 *certificate = X509_new();
     CHECK(key != NULL && certificate != NULL);
     X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    static int serial;
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial);
     X509_gmtime_adj(X509_getm_notBefore(certificate), making.from_s);
     X509_gmtime_adj(X509_getm_notAfter(certificate), making.from_s + YEAR_S);
     X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
@@ -87,6 +101,15 @@ static inline void make_certificate(struct making making)
     X509_set_pubkey(certificate, key);
     if (making.alternatives)
         extend(certificate, NID_subject_alt_name, making.alternatives);
+    if (making.is_authority)
+        extend(certificate, NID_basic_constraints, "critical,CA:TRUE");
+    if (making.usage)
+        extend(certificate, NID_ext_key_usage, making.usage);
+    if (making.responder) {
+        char access[256];
+        snprintf(access, sizeof access, "OCSP;URI:%s", making.responder);
+        extend(certificate, NID_info_access, access);
+    }
     sign_certificate(certificate, &making, key);
     FILE *file = open_certificate_file(making.name, "pem", "w");
     PEM_write_X509(file, certificate);

@@ -79,6 +79,7 @@ static void whole(void **state)
                               "  min_version: 1.2  # default\n"
                               "  strict_sni: false  # default\n"
                               "  handshakes_max: 1024  # default\n"
+                              "  ocsp_stapling: true  # default\n"
                               "  acme_challenge: off  # default\n"
                               "trusted_proxies: []\n"
                               "upstreams:\n"
