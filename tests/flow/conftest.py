@@ -1,7 +1,7 @@
 """Fixtures of every scenario: upstream(...) starts a scripted upstream, portico(...) a gateway in front of it."""
 import pytest
 
-from lib.gateway import Gateway, configuration
+from lib.gateway import Gateway, configuration, passable
 from lib.ports import free_port
 from lib.upstream import Upstream
 
@@ -12,11 +12,7 @@ def pytest_configure(config):
 
 @pytest.fixture
 def tmp_path(tmp_path):
-    """The usual one, but the process that serves, which runs as nobody when the tests run as root, may pass."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.name.startswith(("pytest-", "popen-")) or folder == tmp_path:
-            folder.chmod(0o755)
-    return tmp_path
+    return passable(tmp_path)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE.parent / "flow"))
 
-from lib.gateway import Gateway  # noqa: E402
+from lib.gateway import Gateway, passable  # noqa: E402
 from lib.ports import free_port  # noqa: E402
 from lib.tls import DEVELOPMENT, TlsClient, client_context, example  # noqa: E402
 from lib.wait import wait_until  # noqa: E402
@@ -69,7 +69,7 @@ def next_command(mode, *options):
 
 @pytest.fixture(scope="session")
 def logs(tmp_path_factory):
-    return tmp_path_factory.mktemp("services")
+    return passable(tmp_path_factory.mktemp("services"))
 
 
 @pytest.fixture(scope="session")

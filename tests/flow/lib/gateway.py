@@ -13,6 +13,14 @@ COMPLAINTS = ("Sanitizer", "runtime error:", "CHECK")
 DEATH = "error supervisor: worker"
 
 
+def passable(tmp_path):
+    """A temporary folder of pytest's that the process that serves, nobody when the tests run as root, may pass."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith(("pytest-", "popen-")) or folder == tmp_path:
+            folder.chmod(0o755)
+    return tmp_path
+
+
 def route_to(upstream, prefix="/", **settings):
     return {"prefix": prefix, "upstream": upstream, **settings}
 
