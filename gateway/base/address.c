@@ -227,16 +227,23 @@ bool network_parse(struct slice text, struct network *network_out, bool *host_bi
     return true;
 }
 
+bool address_bytes(const struct address *address, unsigned char bytes_out[16])
+{
+    if (address->any.sa_family == AF_INET)
+        map_ipv4(&address->in.sin_addr, bytes_out);
+    else if (address->any.sa_family == AF_INET6)
+        memcpy(bytes_out, &address->in6.sin6_addr, 16);
+    else
+        return false;
+    return true;
+}
+
 /* An IPv4 address lies in IPv4 networks only: "::/0" is every IPv6 address, although IPv4 is kept as mapped
  * IPv6. */
 bool network_contains(const struct network *network, const struct address *address)
 {
     unsigned char bytes[16];
-    if (address->any.sa_family == AF_INET)
-        map_ipv4(&address->in.sin_addr, bytes);
-    else if (address->any.sa_family == AF_INET6)
-        memcpy(bytes, &address->in6.sin6_addr, sizeof bytes);
-    else
+    if (!address_bytes(address, bytes))
         return false;
     bool is_ipv4 = same_prefix(bytes, mapped_prefix, MAPPED_BITS);
     if (is_ipv4 && network->bits < MAPPED_BITS)

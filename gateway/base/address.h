@@ -61,6 +61,9 @@ unsigned address_port(const struct address *address);
 /* Whether family, host and port (or path) are the same. */
 bool address_equal(const struct address *a, const struct address *b);
 
+/* The host as an IPv6 address, an IPv4 one mapped into it; false for a Unix socket. */
+MUST_USE bool address_bytes(const struct address *address, unsigned char bytes_out[16]);
+
 /* Parses "10.0.0.0/8", "::1/128" or a single address. False when malformed; `host_bits_out` says whether bits
  * behind the mask are set, which the configuration refuses. */
 MUST_USE bool network_parse(struct slice text, struct network *network_out, bool *host_bits_out);

@@ -55,62 +55,6 @@ void config_read_defaults(struct loader *loader, const struct setting *row, cons
         config_read_section(loader, SECTION_inherited, node, target);
 }
 
-/* The network with the bits behind its mask cleared. */
-static struct slice network_text(struct arena *arena, struct network network)
-{
-    char text[ADDRESS_TEXT_MAX];
-    struct address address = {.in6 = {.sin6_family = AF_INET6}, .len = sizeof address.in6};
-    for (unsigned bit = network.bits; bit < 128; bit++)
-        network.bytes[bit / 8] &= (unsigned char)~(0x80u >> (bit % 8));
-    memcpy(&address.in6.sin6_addr, network.bytes, sizeof network.bytes);
-    if (network.bits >= 96 && IN6_IS_ADDR_V4MAPPED(&address.in6.sin6_addr)) {
-        address = (struct address){.in = {.sin_family = AF_INET}, .len = sizeof address.in};
-        memcpy(&address.in.sin_addr, network.bytes + 12, 4);
-        network.bits -= 96;
-    }
-    address_print_host(&address, text);
-    return arena_printf(arena, "%s/%u", text, network.bits);
-}
-
-static void read_network(struct loader *loader, const struct yaml_node *node)
-{
-    struct config *config = loader->config;
-    bool has_host_bits = false;
-    struct network network;
-    if (!schema_expect(loader->findings, node, YAML_TEXT, "a network, as 10.0.0.0/8"))
-        return;
-    struct slice shown = schema_shown(node);
-    if (!network_parse(node->text, &network, &has_host_bits)) {
-        config_error(loader->findings, node->origin, "expected a network, as 10.0.0.0/8, found \"%.*s\"",
-                     SLICE_ARGS(shown));
-        return;
-    }
-    if (has_host_bits) {
-        struct slice right = network_text(&loader->trees, network);
-        config_error(loader->findings, node->origin, "\"%.*s\" has bits behind its mask; the network is %.*s",
-                     SLICE_ARGS(shown), SLICE_ARGS(right));
-        return;
-    }
-    config->trusted_proxies[config->trusted_proxy_count] = network;
-    config->trusted_proxy_texts[config->trusted_proxy_count++] =
-        (struct config_text){config_keep(loader, node->text), config_keep_origin(loader, node->origin)};
-}
-
-void config_read_trusted_proxies(struct loader *loader, const struct setting *row,
-                                 const struct yaml_node *node, void *object)
-{
-    (void)row;
-    struct config *config = object;
-    if (!schema_expect(loader->findings, node, YAML_LIST, "a list of networks"))
-        return;
-    config->trusted_proxies =
-        arena_zalloc(&config->arena, (node->count + 1) * sizeof *config->trusted_proxies);
-    config->trusted_proxy_texts =
-        arena_zalloc(&config->arena, (node->count + 1) * sizeof *config->trusted_proxy_texts);
-    for (const struct yaml_node *child = node->children; child; child = child->next)
-        read_network(loader, child);
-}
-
 static void read_name(struct loader *loader, const struct yaml_node *node, struct config_text *name)
 {
     name->origin = config_keep_origin(loader, node->origin);

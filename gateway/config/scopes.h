@@ -6,7 +6,11 @@
 #ifndef PORTICO_CONFIG_SCOPES_H
 #define PORTICO_CONFIG_SCOPES_H
 
+#include "config/access.h"
 #include "config/limits.h"
+#include "config/origin.h"
+
+#include <stdint.h>
 
 /* methods: */
 struct config_methods {

@@ -1,0 +1,33 @@
+/*
+ * What a scope says about who may come in, as the readers of config/compile_networks.c make it. Shared by the
+ * scopes that inherit it, immutable.
+ */
+#ifndef PORTICO_CONFIG_ACCESS_H
+#define PORTICO_CONFIG_ACCESS_H
+
+#include "base/address.h"
+#include "config/origin.h"
+
+/* Where a client may be: in a network, at a Unix socket, or anywhere. */
+enum config_place_kind { CONFIG_PLACE_NETWORK, CONFIG_PLACE_UNIX, CONFIG_PLACE_ALL };
+
+/* An element of allow: or deny: */
+struct config_place {
+    enum config_place_kind kind;
+    struct network network; /* with CONFIG_PLACE_NETWORK */
+    struct config_text text;
+};
+
+/* allow: or deny: */
+struct config_places {
+    struct config_place *at;
+    uint32_t count; /* 0: nothing is said */
+};
+
+/* access: with both lists empty, off. */
+struct config_access {
+    struct config_places allow, deny;
+    struct config_origin origin;
+};
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * How the sections of config/settings_access.def are printed. Their readers stand in
+ * config/compile_networks.c.
+ */
+#include "config/printer.h"
+
+void config_print_places(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_access *access = object;
+    const struct config_places *places = strcmp(row->key, "allow") == 0 ? &access->allow : &access->deny;
+    if (places->count == 0)
+        return;
+    printer_key(printer, row->key, false);
+    for (uint32_t i = 0; i < places->count; i++)
+        printer_element(printer, places->at[i].text.text, places->at[i].text.origin);
+}
+
+void config_print_access(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_access *access = ((const struct config_scope *)object)->access;
+    if (access == NULL)
+        return;
+    if (access->allow.count + access->deny.count == 0) {
+        printer_value(printer, row->key, SLICE("off"), access->origin);
+        return;
+    }
+    printer_key(printer, row->key, false);
+    printer->indent += 2;
+    printer_rows(printer, SECTION_access, access, NULL);
+    printer->indent -= 2;
+}

@@ -1,0 +1,97 @@
+/*
+ * policy/access: who may come in by which list, and which line the trace names.
+ */
+#include "policy_scene.h"
+
+#include <stdlib.h>
+
+static struct slice traced;
+
+static void keep(void *arg, const char *policy, struct config_origin origin, struct slice sentence)
+{
+    (void)arg;
+    traced = arena_printf(&scene.arena, "%s %u: %.*s", policy, origin.line, SLICE_ARGS(sentence));
+}
+
+/* Asks for the client at this address, or one of a Unix socket ("unix:"). */
+static bool may_come_in(const char *client)
+{
+    struct message request = {.method_text = SLICE("GET")};
+    struct policy_call call = scene_call(&request);
+    scene.connection.text = call.client = slice_of(client);
+    if (!address_from_literal(call.client, 1, &scene.connection.address))
+        assert_true(address_from_unix_path(SLICE("/run/x"), &scene.connection.address));
+    traced = slice_make(NULL, 0);
+    call.trace = keep;
+    enum policy_verdict verdict = pipeline_judge(&call);
+    assert_int_equal(call.fault, verdict == POLICY_PASS ? FAULT_NONE : FAULT_access_denied);
+    return verdict == POLICY_PASS;
+}
+
+static void lists(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *access, *in, *out; /* clients, separated by blanks */
+    } rows[] = {
+        {"{allow: [10.0.0.0/8, '2001:db8::/32']}", "10.0.0.1 10.255.255.255 2001:db8::5 ::ffff:10.1.1.1",
+         "11.0.0.1 ::1 2001:db9:: unix:"},
+        {"{deny: [10.0.0.0/8]}", "11.0.0.1 ::1 unix:", "10.0.0.1"},
+        {"{allow: [10.0.0.0/8], deny: [10.1.0.0/16]}", "10.2.0.1", "10.1.0.1 192.0.2.1"},
+        {"{allow: [10.1.2.3], deny: [10.0.0.0/8]}", "10.1.2.3", "10.1.2.4 192.0.2.1"},
+        {"{deny: [all], allow: [10.0.0.0/8]}", "10.2.0.1", "192.0.2.1 ::1 unix:"},
+        {"{allow: [all], deny: [10.0.0.0/8]}", "192.0.2.1 ::1 unix:", "10.2.0.1"},
+        {"{allow: [unix]}", "unix:", "127.0.0.1 ::1"},
+        {"{allow: [all], deny: [unix]}", "127.0.0.1 ::1", "unix:"},
+        {"{deny: [all], allow: [unix]}", "unix:", "127.0.0.1 ::1"},
+        {"{deny: [10.0.0.0/8], allow: [10.0.0.0/8]}", "", "10.0.0.1 192.0.2.1"},
+        {"{deny: ['::/0']}", "192.0.2.1 unix:", "::1 2001:db8::1"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char rules[256], clients[256];
+        snprintf(rules, sizeof rules, "access: %s", rows[i].access);
+        scene_open("", "", rules);
+        for (int in = 0; in < 2; in++) {
+            snprintf(clients, sizeof clients, "%s", in ? rows[i].in : rows[i].out);
+            for (char *client = strtok(clients, " "); client; client = strtok(NULL, " "))
+                if (may_come_in(client) != (in == 1))
+                    fail_msg("%s: %s comes %s", rules, client, in ? "not in" : "in");
+        }
+        scene_close();
+    }
+}
+
+static void the_trace_names_the_network(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *client, *traced;
+    } rows[] = {{"10.1.0.9", "access 8: 10.1.0.9 is in 10.1.0.0/16: refused"},
+                {"10.2.0.9", "access 8: 10.2.0.9 is in 10.0.0.0/8: may come in"},
+                {"192.0.2.1", "access 8: 192.0.2.1 is in none of the networks: refused"}};
+    scene_open("", "", "access: {allow: [10.0.0.0/8], deny: [10.1.0.0/16]}");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        (void)may_come_in(rows[i].client);
+        assert_string_equal(arena_copy(&scene.arena, traced), rows[i].traced);
+    }
+    scene_close();
+}
+
+static void off_is_no_rule(void **state)
+{
+    (void)state;
+    scene_open("", "", "access: off");
+    assert_true(may_come_in("192.0.2.1"));
+    assert_int_equal(traced.len, 0);
+    scene_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists),
+        cmocka_unit_test(the_trace_names_the_network),
+        cmocka_unit_test(off_is_no_rule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
