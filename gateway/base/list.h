@@ -53,6 +53,17 @@ static inline void list_prepend(struct list *list, struct list_node *node)
     list->count++;
 }
 
+/* Puts a node that is on no list behind another of the list; NULL: at the front. */
+static inline void list_insert(struct list *list, struct list_node *before, struct list_node *node)
+{
+    struct list_node *prev = before ? before : &list->ring;
+    node->prev = prev;
+    node->next = prev->next;
+    prev->next->prev = node;
+    prev->next = node;
+    list->count++;
+}
+
 /* Takes the node off its list, if it is on it. */
 static inline void list_remove(struct list *list, struct list_node *node)
 {
@@ -70,6 +81,12 @@ static inline struct list_node *list_first(const struct list *list)
     return list->count ? list->ring.next : NULL;
 }
 
+/* The last node, or NULL. */
+static inline struct list_node *list_last(const struct list *list)
+{
+    return list->count ? list->ring.prev : NULL;
+}
+
 /* Takes off and gives the first node, or NULL. */
 static inline struct list_node *list_pop(struct list *list)
 {
@@ -77,6 +94,12 @@ static inline struct list_node *list_pop(struct list *list)
     if (node)
         list_remove(list, node);
     return node;
+}
+
+/* The node before `node`, or NULL at the start. */
+static inline struct list_node *list_previous(const struct list *list, const struct list_node *node)
+{
+    return node->prev == &list->ring ? NULL : node->prev;
 }
 
 /* The node behind `node`, or NULL at the end. */

@@ -271,16 +271,18 @@ static void print_response(const struct explanation *e)
 
 /* --- upstream and settings --- */
 
-static void print_upstream_settings(const struct explanation *e, const struct config_upstream *upstream)
+/* Those of a section in the object; `of` stands before each key. */
+static void print_settings(const struct explanation *e, enum section_id section, const char *of,
+                           const void *object, const struct config_origin *origins)
 {
     size_t count;
-    const struct setting *rows = schema_rows(SECTION_upstream, &count);
+    const struct setting *rows = schema_rows(section, &count);
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].type == SETTING_KEY)
+        if (rows[i].type >= SETTING_PART)
             continue;
-        struct config_origin origin = upstream->origins[schema_slot(&rows[i])];
-        struct slice value = written(schema_print_scalar(arena_of(e), &rows[i], upstream), origin);
-        topic(e, "", "%s: %.*s", rows[i].key, SLICE_ARGS(value));
+        struct config_origin origin = origins[schema_slot(&rows[i])];
+        struct slice value = written(schema_print_scalar(arena_of(e), &rows[i], object), origin);
+        topic(e, "", "%s%s: %.*s", of, rows[i].key, SLICE_ARGS(value));
         end_with_origin(e, origin);
     }
 }
@@ -296,7 +298,9 @@ static void print_upstream(const struct explanation *e)
         topic(e, "", "server %.*s", SLICE_ARGS(text));
         end_with_origin(e, upstream->servers[i].origin);
     }
-    print_upstream_settings(e, upstream);
+    print_settings(e, SECTION_upstream, "", upstream, upstream->origins);
+    if (upstream->connections_max > 0)
+        print_settings(e, SECTION_queue, "queue ", &upstream->queue, upstream->queue.origins);
     topic(e, "settings", "of the route\n");
     config_print_route_settings(route, e->out, LABEL_WIDTH + 1);
 }

@@ -87,6 +87,17 @@ static void check_protocol(struct loader *loader, struct config_upstream *upstre
     tls->on = tls->on || upstream->protocol == CONFIG_PROTOCOL_H2;
 }
 
+void config_read_queue(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                       void *object)
+{
+    (void)row;
+    struct config_queue *queue = &((struct config_upstream *)object)->queue;
+    struct section_target target = {.object = queue, .settings = queue, .origins = queue->origins};
+    queue->origin = config_keep_origin(loader, node->origin);
+    if (schema_expect(loader->findings, node, YAML_MAP, "a mapping, as { length: 100, timeout: 10s }"))
+        config_read_section(loader, SECTION_queue, node, target);
+}
+
 static void read_upstream(struct loader *loader, const struct yaml_node *node,
                           struct config_upstream *upstream)
 {
@@ -96,6 +107,8 @@ static void read_upstream(struct loader *loader, const struct yaml_node *node,
     schema_set_defaults(SECTION_upstream, upstream);
     schema_set_defaults(SECTION_upstream_tls, &upstream->tls);
     upstream->tls.origins = config_new_origins(loader, SECTION_upstream_tls);
+    schema_set_defaults(SECTION_queue, &upstream->queue);
+    upstream->queue.origins = config_new_origins(loader, SECTION_queue);
     const char *problem = names_check_name(upstream->name);
     if (problem)
         config_error(loader->findings, upstream->origin, "%s", problem);
@@ -104,6 +117,9 @@ static void read_upstream(struct loader *loader, const struct yaml_node *node,
             .object = upstream, .settings = upstream, .origins = upstream->origins};
         config_read_section(loader, SECTION_upstream, node, target);
         check_protocol(loader, upstream);
+        if (upstream->queue.origin.line > 0 && upstream->connections_max == 0)
+            config_warning(loader->findings, upstream->queue.origin,
+                           "without connections_max nothing ever waits in the queue");
         return;
     }
     if (!schema_expect(loader->findings, node, YAML_TEXT, "a mapping or an address"))

@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/arena.h"
 #include "config/scopes.h"
+#include "config/upstreams.h"
 
 #include <stdint.h>
 
@@ -91,42 +92,6 @@ struct config_client_certificates {
     struct config_origin *origins;
 };
 
-/* One server of an upstream. */
-struct config_server {
-    struct slice text;
-    struct endpoint_name name;
-    struct config_origin origin;
-};
-
-/* What is spoken with the servers of an upstream, in the order of the setting's words. */
-enum config_protocol { CONFIG_PROTOCOL_H1, CONFIG_PROTOCOL_H2, CONFIG_PROTOCOL_H2C };
-
-/* tls: of an upstream. */
-struct config_upstream_tls {
-    bool on;
-    bool verify;
-    struct config_text ca;          /* a path made absolute; empty: the system's authorities */
-    struct config_text server_name; /* empty: the host of the first server */
-    struct config_origin *origins;
-    struct config_origin origin;
-};
-
-/* One upstream. */
-struct config_upstream {
-    struct slice name;
-    struct config_server *servers;
-    uint32_t server_count;
-    uint32_t index; /* in config.upstreams */
-    uint64_t connect_timeout_us;
-    uint64_t idle_timeout_us; /* of pooled connections; must be below the upstream's own */
-    uint32_t idle_max;        /* pooled connections a thread keeps */
-    uint64_t head_max;        /* bytes of a response head */
-    enum config_protocol protocol;
-    struct config_upstream_tls tls;
-    struct config_origin *origins;
-    struct config_origin origin;
-};
-
 /* How a route compares the path. */
 enum config_match { CONFIG_MATCH_PREFIX, CONFIG_MATCH_EXACT, CONFIG_MATCH_REGEX };
 
@@ -196,8 +161,7 @@ struct config {
     struct network *trusted_proxies;
     struct config_text *trusted_proxy_texts; /* the same, as written */
     uint32_t trusted_proxy_count;
-    uint32_t
-        https_port; /* that redirects name; 0: none, for 443. Set by `try`, which serves on other ports */
+    uint32_t https_port; /* that redirects name; 0: none, for 443. Set by `try` */
 };
 
 /* One thing wrong, or doubtful, in a file. */

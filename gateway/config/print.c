@@ -116,6 +116,17 @@ void config_print_upstream_tls(struct printer *printer, const struct setting *ro
     printer->indent -= 2;
 }
 
+void config_print_queue(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_upstream *upstream = object;
+    if (upstream->connections_max == 0)
+        return;
+    printer_key(printer, row->key, false);
+    printer->indent += 2;
+    printer_rows(printer, SECTION_queue, &upstream->queue, upstream->queue.origins);
+    printer->indent -= 2;
+}
+
 void config_print_servers(struct printer *printer, const struct setting *row, const void *object)
 {
     const struct config_upstream *upstream = object;

@@ -16,6 +16,7 @@ static enum step fail(struct exchange *x, enum fault fault, enum fault detail)
         x->cause = fault;
         x->detail = detail;
     }
+    pool_leave(&x->claim);
     pool_give(&x->outbound, fault);
     x->out = NULL;
     int status = fault_row(fault)->status;
@@ -27,7 +28,8 @@ static enum step fail(struct exchange *x, enum fault fault, enum fault detail)
 static enum step attempt_failed(struct exchange *x, enum fault fault, enum fault detail)
 {
     bool again = retry_may(x, fault);
-    x->fresh = x->out != NULL && x->out->reused;
+    x->claim.fresh = x->out != NULL && x->out->reused;
+    x->queued_at_us = 0;
     if (!again)
         return fail(x, fault, detail);
     pool_give(&x->outbound, fault);
@@ -75,8 +77,27 @@ static enum step step_admit(struct exchange *x)
 
 static enum step step_pick(struct exchange *x)
 {
-    enum fault fault = balancer_pick(x->cluster, &x->endpoint);
-    return fault ? fail(x, fault, FAULT_NONE) : STEP_connect;
+    enum fault fault = balancer_pick(x->cluster, &x->claim, &x->endpoint);
+    if (fault)
+        return fail(x, fault, FAULT_NONE);
+    return x->endpoint ? STEP_connect : STEP_queue;
+}
+
+/* All connections that the upstream may have are taken. Nothing is kept for a client that has closed its
+ * sending side: it has most likely gone. */
+static enum step step_queue(struct exchange *x)
+{
+    if (x->queued_at_us == 0) {
+        x->queued_at_us = clock_now_us(&x->home->loop->clock);
+        counters_add(x->home->loop->counters, COUNTER_queued, 1);
+        deadline_set(x, x->cluster->queue_timeout_us);
+    }
+    x->record.queue_us = clock_now_us(&x->home->loop->clock) - x->queued_at_us;
+    if (!claim_waits(&x->claim))
+        return STEP_pick;
+    if (x->half_closed)
+        return fail(x, FAULT_client_gone, FAULT_NONE);
+    return x->expired ? fail(x, FAULT_queue_timeout, FAULT_NONE) : STEP_WAIT;
 }
 
 static enum step step_connect(struct exchange *x)
@@ -84,7 +105,7 @@ static enum step step_connect(struct exchange *x)
     if (x->outbound == NULL) {
         x->record.attempts++;
         x->record.endpoint = slice_of(arena_copy(x->arena, x->endpoint->text));
-        enum fault fault = pool_take(x->endpoint, x->fresh, &x->task, x->arena, &x->outbound);
+        enum fault fault = pool_take(x->endpoint, &x->claim, x->arena, &x->outbound);
         if (fault)
             return attempt_failed(x, fault, FAULT_NONE);
         x->out = x->outbound->stream;
@@ -288,6 +309,7 @@ void exchange_begin(void *home_pointer, struct stream *inbound)
     x->in = inbound;
     list_append(&home->exchanges, &x->node);
     task_init(&x->task, &home->loop->tasks, exchange_run, false);
+    x->claim.task = &x->task;
     inbound->owner = &x->task;
     task_wake(&x->task);
 }

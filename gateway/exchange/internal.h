@@ -48,7 +48,8 @@ struct exchange {
     const struct config_route *route;
     struct cluster *cluster;
     struct endpoint *endpoint; /* chosen for the coming attempt; valid between pick and connect */
-    bool fresh;                /* the next attempt must not take a warm connection: one just died */
+    struct claim claim;        /* its place among those that want a connection */
+    uint64_t queued_at_us;     /* when it began to wait for its turn; 0: it did not, in this attempt */
     bool uploaded;             /* the whole request has been handed to the outbound stream */
     bool downloaded;           /* the whole response has been handed to the inbound stream */
     bool half_closed;          /* the client has closed its sending side behind its request */

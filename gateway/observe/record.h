@@ -32,6 +32,7 @@ struct record {
     struct slice endpoint;             /* address that was used last */
     struct slice limit, limit_outcome; /* name, "PASSED"; empty when no limit was asked */
     uint64_t bytes_in, bytes_out;      /* content bytes from and to the client */
+    uint64_t queue_us;                 /* waited for a connection, when they are bounded */
     uint64_t connect_us;               /* connection to the endpoint stood, or was taken from the pool */
     uint64_t first_byte_us;            /* response head arrived from the upstream */
     uint64_t upload_us;                /* request content had passed */

@@ -37,6 +37,7 @@ struct server {
     struct event *patience; /* with upstreams that have no address yet */
     bool *has_address;      /* by upstream of the newest configuration: its names have given one */
     uint32_t without_address;
+    struct slots_book *slots;
     struct thread *threads[SOCKETS_THREADS_MAX];
     uint32_t thread_count;
     uint32_t ended_count;
@@ -248,6 +249,7 @@ static void make_threads(struct server *server, struct sockets *sockets)
     for (uint32_t i = 0; i < sockets->threads; i++) {
         struct thread_settings settings = {.snapshot = server->snapshot,
                                            .log = server->log,
+                                           .slots = server->slots,
                                            .listening = sockets_of(sockets, i),
                                            .hurry = ask_to_hurry,
                                            .ended = tell_ended,
@@ -299,6 +301,7 @@ struct server *server_start(const struct server_settings *settings)
     CHECK(server != NULL);
     server->base = settings->base;
     server->snapshot = snapshot_ref(settings->snapshot);
+    server->slots = slots_book_new();
     mailbox_open(&server->mailbox, server->base, server);
     server->deadline = event_new(server->base, -1, 0, on_deadline, server);
     server->patience = event_new(server->base, -1, 0, on_patience, server);
@@ -321,6 +324,7 @@ void server_end(struct server **server_at)
         return;
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_end(&server->threads[i]);
+    slots_book_free(&server->slots);
     resolver_free(&server->resolver);
     ocsp_stop(&server->ocsp);
     mailbox_close(&server->mailbox);

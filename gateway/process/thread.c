@@ -54,6 +54,7 @@ static void *run(void *arg)
         loop_turn(&thread->loop);
         access_log_turn(thread->exchanges.lane);
     }
+    clusters_close(&thread->clusters);
     thread->ended(thread->arg);
     return NULL;
 }
@@ -278,7 +279,7 @@ struct thread *thread_new(const struct thread_settings *settings)
     loop_open(&thread->loop, &thread->counters);
     mailbox_open(&thread->mailbox, thread->loop.base, thread);
     thread->loop.mailbox = &thread->mailbox;
-    clusters_init(&thread->clusters, &thread->loop, settings->hurry, settings->arg);
+    clusters_init(&thread->clusters, &thread->loop, settings->slots, settings->hurry, settings->arg);
     session_home_init(&thread->sessions, &thread->loop, exchange_begin, &thread->exchanges);
     struct exchange_home *exchanges = &thread->exchanges;
     exchanges->loop = &thread->loop;

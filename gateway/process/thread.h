@@ -9,6 +9,7 @@
 #include "observe/access_log.h"
 #include "upstream/cluster.h"
 #include "upstream/endpoint_set.h"
+#include "upstream/slots.h"
 
 struct thread;
 struct tls_context;
@@ -17,6 +18,7 @@ struct tls_context;
 struct thread_settings {
     struct snapshot *snapshot; /* a reference is taken */
     struct access_log *log;
+    struct slots_book *slots; /* shared by all workers; must outlive them */
     const int *listening;     /* sockets, one a listener of the configuration; taken over */
     clusters_hurry_fn *hurry; /* called on the worker's thread; must be safe there */
     void (*ended)(void *arg); /* its last act, on the worker's thread */

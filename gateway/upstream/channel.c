@@ -19,6 +19,7 @@ struct channel {
     struct h2_outbound *session;
     struct task task; /* something has changed */
     struct timer idle_timer;
+    bool counts, spare; /* as the slots know it: takes streams, has none */
     struct grave grave;
 };
 
@@ -27,12 +28,26 @@ static void bury_channel(struct grave *grave)
     free(CONTAINER_OF(grave, channel, grave));
 }
 
+/* Tells the slots what has become of the connection. */
+static void note(struct channel *channel)
+{
+    struct endpoint *endpoint = channel->endpoint;
+    bool counts = endpoint->tally && list_linked(&channel->node);
+    bool spare = counts && h2_outbound_load(channel->session).lent == 0;
+    if (endpoint->tally && (counts != channel->counts || spare != channel->spare))
+        slots_note(&endpoint->cluster->slots, counts - channel->counts, spare - channel->spare);
+    channel->counts = counts;
+    channel->spare = spare;
+}
+
 static void channel_close(struct channel *channel)
 {
     struct loop *loop = channel->endpoint->cluster->home->loop;
     list_remove(&channel->endpoint->channels, &channel->node);
+    note(channel);
     timer_clear(loop->timers, &channel->idle_timer);
     h2_outbound_close(&channel->session);
+    endpoint_lose(channel->endpoint, false);
     task_cancel(&channel->task);
     endpoint_unref(&channel->endpoint);
     task_bury(&loop->tasks, &channel->grave, bury_channel);
@@ -54,6 +69,9 @@ static void on_change(struct task *task)
         list_remove(&endpoint->channels, &channel->node);
     if (load.open)
         endpoint->streams_max = load.allowed;
+    note(channel);
+    if (endpoint->tally && list_linked(&channel->node) && load.room > 0)
+        slots_call(&cluster->slots, load.room);
     if (load.lent > 0)
         timer_clear(cluster->home->loop->timers, &channel->idle_timer);
     else if (!load.open || !list_linked(&channel->node))
@@ -72,6 +90,11 @@ static struct channel *find(struct endpoint *endpoint, bool fresh)
             return channel;
     }
     return NULL;
+}
+
+bool channel_has_room(struct endpoint *endpoint, bool fresh)
+{
+    return find(endpoint, fresh) != NULL;
 }
 
 static struct channel *channel_dial(struct endpoint *endpoint)
@@ -101,15 +124,21 @@ static struct channel *channel_dial(struct endpoint *endpoint)
     return channel;
 }
 
-enum fault channel_take(struct endpoint *endpoint, bool fresh, struct stream **stream_out)
+enum fault channel_take(struct endpoint *endpoint, struct claim *claim, struct stream **stream_out)
 {
-    struct channel *channel = find(endpoint, fresh);
-    if (channel == NULL)
+    struct channel *channel = find(endpoint, claim->fresh);
+    bool is_new = channel == NULL;
+    if (is_new)
         channel = channel_dial(endpoint);
     if (channel == NULL)
         return pool_fault_of_dial(errno);
+    if (is_new) {
+        endpoint_gain(endpoint, claim);
+        task_wake(&channel->task); /* others may wait for the room it has */
+    }
     timer_clear(endpoint->cluster->home->loop->timers, &channel->idle_timer);
     *stream_out = h2_outbound_lend(channel->session);
+    note(channel);
     return FAULT_NONE;
 }
 
@@ -118,7 +147,32 @@ void channels_retire(struct endpoint *endpoint)
     struct list_node *node;
     while ((node = list_pop(&endpoint->channels)) != NULL) {
         struct channel *channel = CONTAINER_OF(node, channel, node);
+        note(channel);
         if (h2_outbound_load(channel->session).lent == 0)
             channel_close(channel);
     }
+}
+
+bool channels_give_up(struct endpoint *endpoint, bool busy)
+{
+    struct list_node *node = list_first(&endpoint->channels);
+    for (; node; node = list_next(&endpoint->channels, node)) {
+        struct channel *channel = CONTAINER_OF(node, channel, node);
+        if (h2_outbound_load(channel->session).lent > 0)
+            continue;
+        channel_close(channel);
+        return true;
+    }
+    if (!busy || (node = list_last(&endpoint->channels)) == NULL)
+        return false;
+    list_remove(&endpoint->channels, node);
+    note(CONTAINER_OF(node, channel, node));
+    return true;
+}
+
+void channels_note(struct endpoint *endpoint)
+{
+    for (struct list_node *node = list_first(&endpoint->channels); node;
+         node = list_next(&endpoint->channels, node))
+        note(CONTAINER_OF(node, channel, node));
 }

@@ -8,9 +8,10 @@
 
 #include <stdlib.h>
 
-void clusters_init(struct clusters *clusters, struct loop *loop, clusters_hurry_fn *hurry, void *arg)
+void clusters_init(struct clusters *clusters, struct loop *loop, struct slots_book *book,
+                   clusters_hurry_fn *hurry, void *arg)
 {
-    *clusters = (struct clusters){.loop = loop, .hurry = hurry, .arg = arg};
+    *clusters = (struct clusters){.loop = loop, .book = book, .hurry = hurry, .arg = arg};
     list_init(&clusters->all);
 }
 
@@ -24,6 +25,15 @@ static struct cluster *find(struct clusters *clusters, struct slice name)
     return NULL;
 }
 
+/* Another thread waits for connections that rest here. */
+static void give_up(struct slots_member *member, uint32_t count, bool busy)
+{
+    struct cluster *cluster = CONTAINER_OF(member, cluster, slots);
+    struct list_node *node = list_first(&cluster->endpoints);
+    for (; node && count > 0; node = list_next(&cluster->endpoints, node))
+        count -= pool_give_up(CONTAINER_OF(node, endpoint, node), count, busy);
+}
+
 static struct cluster *find_or_make(struct clusters *clusters, struct slice name)
 {
     struct cluster *cluster = find(clusters, name);
@@ -34,6 +44,8 @@ static struct cluster *find_or_make(struct clusters *clusters, struct slice name
     cluster->home = clusters;
     cluster->name = strndup(name.at, name.len);
     CHECK(cluster->name != NULL);
+    cluster->slots.mailbox = clusters->loop->mailbox;
+    cluster->slots.give_up = give_up;
     list_init(&cluster->endpoints);
     list_append(&clusters->all, &cluster->node);
     return cluster;
@@ -47,6 +59,61 @@ static void close_idle(struct cluster *cluster)
         pool_close_idle(CONTAINER_OF(node, endpoint, node));
 }
 
+/* --- connections that are bounded over all threads --- */
+
+static void bind_one(struct endpoint *endpoint)
+{
+    endpoint->tally = tally_join(&endpoint->cluster->slots, &endpoint->address, endpoint->connections);
+    pool_note(endpoint);
+}
+
+static void unbind_one(struct endpoint *endpoint)
+{
+    tally_retire(endpoint->tally);
+    tally_quit(&endpoint->tally, &endpoint->cluster->slots, endpoint->connections);
+    pool_note(endpoint);
+}
+
+static void unbind_all(struct cluster *cluster)
+{
+    if (cluster->slots.slots == NULL)
+        return;
+    for (struct list_node *node = list_first(&cluster->endpoints); node;
+         node = list_next(&cluster->endpoints, node))
+        unbind_one(CONTAINER_OF(node, endpoint, node));
+    slots_quit(&cluster->slots);
+}
+
+/* More than there may be now are closed, as far as they rest; the others when they come to rest. */
+static void bind_all(struct cluster *cluster, const struct config_upstream *upstream)
+{
+    struct list_node *first = list_first(&cluster->endpoints), *node;
+    bool joins = cluster->slots.slots == NULL;
+    if (joins)
+        slots_join(cluster->home->book, &cluster->slots, cluster->name);
+    for (node = joins ? first : NULL; node; node = list_next(&cluster->endpoints, node))
+        bind_one(CONTAINER_OF(node, endpoint, node));
+    slots_bound(&cluster->slots, upstream->connections_max, upstream->queue.length);
+    for (node = first; node; node = list_next(&cluster->endpoints, node))
+        pool_shrink(CONTAINER_OF(node, endpoint, node));
+}
+
+void endpoint_gain(struct endpoint *endpoint, struct claim *claim)
+{
+    endpoint->connections++;
+    if (endpoint->tally)
+        claim_use(claim);
+}
+
+void endpoint_lose(struct endpoint *endpoint, bool spare)
+{
+    endpoint->connections--;
+    if (endpoint->tally)
+        slots_free(&endpoint->cluster->slots, endpoint->tally, spare);
+}
+
+/* --- following the configuration --- */
+
 struct cluster *clusters_follow(struct clusters *clusters, const struct config_upstream *upstream)
 {
     struct cluster *cluster = find_or_make(clusters, upstream->name);
@@ -57,6 +124,11 @@ struct cluster *clusters_follow(struct clusters *clusters, const struct config_u
     if (cluster->protocol != upstream->protocol)
         close_idle(cluster);
     cluster->protocol = upstream->protocol;
+    cluster->queue_timeout_us = upstream->queue.timeout_us;
+    if (upstream->connections_max > 0)
+        bind_all(cluster, upstream);
+    else
+        unbind_all(cluster);
     return cluster;
 }
 
@@ -80,6 +152,8 @@ static struct endpoint *endpoint_new(struct cluster *cluster, const struct addre
     endpoint->refs = 1;
     list_init(&endpoint->idle);
     list_init(&endpoint->channels);
+    if (cluster->slots.slots)
+        bind_one(endpoint);
     return endpoint;
 }
 
@@ -87,8 +161,10 @@ void endpoint_unref(struct endpoint **endpoint_at)
 {
     struct endpoint *endpoint = *endpoint_at;
     *endpoint_at = NULL;
-    if (endpoint && --endpoint->refs == 0)
-        free(endpoint);
+    if (endpoint == NULL || --endpoint->refs > 0)
+        return;
+    tally_quit(&endpoint->tally, &endpoint->cluster->slots, endpoint->connections);
+    free(endpoint);
 }
 
 /* Ends every endpoint on the list; those with an outbound in use are freed with it. */
@@ -97,6 +173,8 @@ static void retire_all(struct list *endpoints)
     struct list_node *node;
     while ((node = list_pop(endpoints)) != NULL) {
         struct endpoint *endpoint = CONTAINER_OF(node, endpoint, node);
+        if (endpoint->tally)
+            tally_retire(endpoint->tally);
         pool_close_idle(endpoint);
         endpoint_unref(&endpoint);
     }
@@ -132,12 +210,22 @@ void clusters_adopt(struct clusters *clusters, const struct endpoint_set *set)
     cluster->next_pick = NULL;
 }
 
+void clusters_close(struct clusters *clusters)
+{
+    for (struct list_node *node = list_first(&clusters->all); node; node = list_next(&clusters->all, node)) {
+        struct cluster *cluster = CONTAINER_OF(node, cluster, node);
+        close_idle(cluster);
+        unbind_all(cluster);
+    }
+}
+
 void clusters_fini(struct clusters *clusters)
 {
     struct list_node *node;
     while ((node = list_pop(&clusters->all)) != NULL) {
         struct cluster *cluster = CONTAINER_OF(node, cluster, node);
         retire_all(&cluster->endpoints);
+        unbind_all(cluster);
         tls_dialer_unref(&cluster->tls);
         free(cluster->name);
         free(cluster);

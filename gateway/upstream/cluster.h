@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "net/tls_client.h"
 #include "upstream/endpoint_set.h"
+#include "upstream/slots.h"
 
 struct cluster;
 
@@ -24,6 +25,8 @@ struct endpoint {
     struct list channels;    /* struct channel: HTTP/2 connections that take streams */
     uint32_t streams_max;    /* what the last of them was allowed; 0: none has been yet */
     uint32_t refs;           /* the cluster's and each outbound's */
+    uint32_t connections;    /* of this thread; with HTTP/2 those that streams share */
+    struct tally *tally;     /* those of all threads; NULL: not bounded */
     uint64_t avoid_until_us; /* connecting failed: others are preferred until then */
     char text_buffer[ADDRESS_TEXT_MAX];
 };
@@ -38,7 +41,9 @@ struct cluster {
     uint64_t connect_timeout_us, idle_timeout_us;
     uint32_t idle_max, head_max;
     enum config_protocol protocol;
-    struct tls_dialer *tls; /* NULL: in clear */
+    struct tls_dialer *tls;    /* NULL: in clear */
+    struct slots_member slots; /* its slots are NULL while connections are not bounded */
+    uint64_t queue_timeout_us;
 };
 
 /* Asks the control thread to resolve the names of an upstream again; set by the thread that wires the floors.
@@ -48,13 +53,19 @@ typedef void clusters_hurry_fn(void *arg, const char *upstream);
 /* All of a thread's clusters. */
 struct clusters {
     struct loop *loop;
+    struct slots_book *book;
     struct list all;
     clusters_hurry_fn *hurry;
     void *arg;
 };
 
-/* Makes an empty set of clusters. */
-void clusters_init(struct clusters *clusters, struct loop *loop, clusters_hurry_fn *hurry, void *arg);
+/* Makes an empty set of clusters. `book` is shared by all threads. */
+void clusters_init(struct clusters *clusters, struct loop *loop, struct slots_book *book,
+                   clusters_hurry_fn *hurry, void *arg);
+
+/* The thread's exchanges have all ended and its loop turns no more: idle connections are closed, and other
+ * threads may have their slots. */
+void clusters_close(struct clusters *clusters);
 
 /* Closes all idle connections and frees the clusters. No outbound may be in use. */
 void clusters_fini(struct clusters *clusters);
@@ -70,6 +81,12 @@ void cluster_set_tls(struct cluster *cluster, struct tls_client *tls);
 /* Takes over the addresses of an upstream: known endpoints stay with their pools, others come and go. They
  * may arrive before the configuration that names the upstream. */
 void clusters_adopt(struct clusters *clusters, const struct endpoint_set *set);
+
+/* The endpoint has one connection more, for which the claim's slot was. */
+void endpoint_gain(struct endpoint *endpoint, struct claim *claim);
+
+/* One connection has ended; `spare`: it was resting. */
+void endpoint_lose(struct endpoint *endpoint, bool spare);
 
 /* Gives up a reference to an endpoint and stores NULL. Accepts NULL. */
 void endpoint_unref(struct endpoint **endpoint);

@@ -9,7 +9,7 @@ KEYS = {
     "site": "site", "route": "route", "upstream": "upstream", "endpoint": "endpoint",
     "bytes_in": "bytes_in", "bytes_out": "bytes_out", "attempts": "attempts", "reused": "reused",
     "tunneled": "tunneled",
-    "connect_us": "connect_us", "first_byte_us": "first_byte_us", "upload_us": "upload_us", "total_us": "total_us",
+    "queue_us": "queue_us", "connect_us": "connect_us", "first_byte_us": "first_byte_us", "upload_us": "upload_us", "total_us": "total_us",
     "referer": "referer", "user_agent": "user_agent",
 }
 NO_FAULT = "ok"

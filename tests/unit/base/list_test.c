@@ -100,13 +100,29 @@ static void an_item_may_be_on_two_lists(void **state)
     assert_int_equal(list_b.count, 1);
 }
 
+static void items_are_inserted_anywhere(void **state)
+{
+    (void)state;
+    struct item items[4] = {{.number = 0}, {.number = 1}, {.number = 2}, {.number = 3}};
+    struct list list;
+    list_init(&list);
+    assert_null(list_last(&list));
+    list_insert(&list, NULL, &items[1].node);
+    list_insert(&list, NULL, &items[0].node);
+    list_insert(&list, &items[1].node, &items[3].node);
+    list_insert(&list, &items[1].node, &items[2].node);
+    expect(&list, (int[]){0, 1, 2, 3}, 4);
+    assert_ptr_equal(list_last(&list), &items[3].node);
+    assert_ptr_equal(list_previous(&list, &items[3].node), &items[2].node);
+    assert_null(list_previous(&list, &items[0].node));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_stand_in_order),
-        cmocka_unit_test(any_item_can_be_removed),
-        cmocka_unit_test(popping_empties_the_list),
-        cmocka_unit_test(an_item_may_be_on_two_lists),
+        cmocka_unit_test(items_stand_in_order),        cmocka_unit_test(any_item_can_be_removed),
+        cmocka_unit_test(popping_empties_the_list),    cmocka_unit_test(an_item_may_be_on_two_lists),
+        cmocka_unit_test(items_are_inserted_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

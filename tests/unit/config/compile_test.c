@@ -38,7 +38,8 @@ static void whole_file(void **state)
              "upstreams:\n"
              "  app: \"127.0.0.1:3000\"\n"
              "  api: {servers: [\"my_api:8000\", \"[::1]:8001\", \"unix:/run/x.sock\"], head_max: 60KiB,\n"
-             "    protocol: h2, tls: {ca: /ca.pem, server_name: api.test}}\n"
+             "    protocol: h2, tls: {ca: /ca.pem, server_name: api.test},\n"
+             "    connections_max: 48, queue: {length: 7, timeout: 3s}}\n"
              "sites:\n"
              "  - hosts: [Example.COM, \"*.example.com\"]\n"
              "    routes:\n"
@@ -77,7 +78,12 @@ static void whole_file(void **state)
     assert_ptr_equal(site->routes[1].upstream, &config->upstreams[1]);
     assert_int_equal(site->routes[2].index, 2);
     assert_ptr_equal(site->routes[2].site, site);
-    assert_int_equal(site->routes[2].origin.line, 17);
+    assert_int_equal(site->routes[2].origin.line, 18);
+    assert_int_equal(config->upstreams[0].connections_max, 0);
+    assert_int_equal(config->upstreams[1].connections_max, 48);
+    assert_int_equal(config->upstreams[1].queue.length, 7);
+    assert_int_equal(config->upstreams[1].queue.timeout_us, 3000000);
+    assert_int_equal(config->upstreams[0].queue.timeout_us, 10000000);
     config_free(&config);
     assert_null(config);
 }
@@ -143,6 +149,12 @@ static void top_level(void **state)
          "3:57: h2c is HTTP/2 in clear; with TLS it is protocol: h2\n"},
         {LISTEN SITES "upstreams: {app: {servers: ['a:1'], protocol: h2, tls: false}}\n",
          "3:56: h2 is HTTP/2 over TLS; in clear it is protocol: h2c\n"},
+        {LISTEN SITES "upstreams: {app: {servers: ['a:1'], queue: {length: 5}}}\n",
+         "3:44: warning: without connections_max nothing ever waits in the queue\n"},
+        {LISTEN SITES "upstreams: {app: {servers: ['a:1'], connections_max: 4, queue: {length: 0}}}\n",
+         "3:73: 0 is out of range; length may be 1 to 1000000\n"},
+        {LISTEN SITES "upstreams: {app: {servers: ['a:1'], connections_max: 4, queue: 5}}\n",
+         "3:64: expected a mapping, as { length: 100, timeout: 10s }, found \"5\"\n"},
     };
     SAID_ALL(rows);
 }

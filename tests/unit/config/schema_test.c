@@ -255,6 +255,7 @@ static void tables_are_sound(void **state)
     struct config_upstream upstream;
     struct config_scope route;
     schema_set_defaults(SECTION_upstream, &upstream);
+    schema_set_defaults(SECTION_queue, &upstream.queue);
     schema_set_defaults(SECTION_inherited, &route);
     assert_int_equal(config.process.shutdown_timeout_us, 30000000);
     assert_int_equal(config.client.request_line_max, 16384);
@@ -262,6 +263,8 @@ static void tables_are_sound(void **state)
     assert_int_equal(config.log.level, 2);
     assert_int_equal(upstream.idle_timeout_us, 4000000);
     assert_int_equal(upstream.idle_max, 256);
+    assert_int_equal(upstream.connections_max, 0);
+    assert_int_equal(upstream.queue.timeout_us, 10000000);
     assert_int_equal(route.max_body, 100 << 20);
     assert_int_equal(route.idle_timeout_us, 3600000000);
 }

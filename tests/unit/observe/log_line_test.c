@@ -66,6 +66,7 @@ static struct record full_record(void)
         .endpoint = SLICE("10.0.0.2:4000"),
         .bytes_in = 0,
         .bytes_out = 18446744073709551615u,
+        .queue_us = 120,
         .connect_us = 210,
         .first_byte_us = 1400,
         .upload_us = 220,
@@ -93,8 +94,9 @@ static void json_is_exact(void **state)
         "\"cause\":\"upstream_malformed\",\"detail\":\"bad_chunk\",\"site\":\"star.example\","
         "\"route\":\"/api/v1/"
         "streaming\",\"upstream\":\"streaming\",\"endpoint\":\"10.0.0.2:4000\",\"bytes_in\":0,"
-        "\"bytes_out\":18446744073709551615,\"attempts\":2,\"reused\":true,\"tunneled\":false,\"connect_us\":"
-        "210,"
+        "\"bytes_out\":18446744073709551615,\"attempts\":2,\"reused\":true,\"tunneled\":false,\"queue_us\":"
+        "120,"
+        "\"connect_us\":210,"
         "\"first_byte_us\":1400,\"upload_us\":220,\"total_us\":1500,"
         "\"referer\":\"https://[redacted]@star.example/?code=[redacted]\",\"user_agent\":\"curl/7.88.1\"}\n");
 }
@@ -110,7 +112,8 @@ static void empty_json_is_exact(void **state)
         "\"target\":\"\",\"protocol\":\"HTTP/"
         "1.0\",\"status\":0,\"cause\":\"ok\",\"site\":\"\",\"route\":\"\","
         "\"upstream\":\"\",\"endpoint\":\"\",\"bytes_in\":0,\"bytes_out\":0,\"attempts\":0,\"reused\":false,"
-        "\"tunneled\":false,\"connect_us\":0,\"first_byte_us\":0,\"upload_us\":0,\"total_us\":0,\"referer\":"
+        "\"tunneled\":false,\"queue_us\":0,\"connect_us\":0,\"first_byte_us\":0,\"upload_us\":0,\"total_us\":"
+        "0,\"referer\":"
         "\"\","
         "\"user_agent\":\"\"}\n");
 }

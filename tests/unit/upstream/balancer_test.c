@@ -26,7 +26,7 @@ static const char *picks(unsigned count)
     static char text[64];
     for (unsigned i = 0; i < count; i++) {
         struct endpoint *endpoint = NULL;
-        assert_int_equal(balancer_pick(cluster, &endpoint), FAULT_NONE);
+        assert_int_equal(balancer_pick(cluster, &(struct claim){0}, &endpoint), FAULT_NONE);
         text[i] = endpoint->text.at[7];
     }
     text[count] = '\0';
@@ -43,12 +43,12 @@ static void nobody_to_pick(void **state)
 {
     (void)state;
     struct endpoint *endpoint = (void *)&hurried;
-    assert_int_equal(balancer_pick(cluster, &endpoint), FAULT_unresolved);
+    assert_int_equal(balancer_pick(cluster, &(struct claim){0}, &endpoint), FAULT_unresolved);
     assert_ptr_equal(endpoint, &hurried);
     ADOPT("10.0.0.1:80");
     assert_string_equal(picks(3), "111");
     adopt_as("api", NULL, 0);
-    assert_int_equal(balancer_pick(cluster, &endpoint), FAULT_unresolved);
+    assert_int_equal(balancer_pick(cluster, &(struct claim){0}, &endpoint), FAULT_unresolved);
 }
 
 static void everybody_in_turn(void **state)

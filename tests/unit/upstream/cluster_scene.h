@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+static struct slots_book *book;
 static struct clusters clusters;
 static struct cluster *cluster;
 static struct config_upstream upstream;
@@ -32,13 +33,15 @@ static inline void start_cluster(void)
                                         .idle_timeout_us = 10 * SECOND_US,
                                         .idle_max = 2,
                                         .head_max = 8192};
-    clusters_init(&clusters, &loop, on_hurry, &hurried);
+    book = slots_book_new();
+    clusters_init(&clusters, &loop, book, on_hurry, &hurried);
     cluster = clusters_follow(&clusters, &upstream);
 }
 
 static inline void stop_cluster(void)
 {
     clusters_fini(&clusters);
+    slots_book_free(&book);
     turn();
     stop_loop();
 }

@@ -58,7 +58,8 @@ static int tear_down(void **state)
 static struct outbound *take(bool fresh)
 {
     struct outbound *outbound = NULL;
-    assert_int_equal(pool_take(endpoint, fresh, &task, &arena, &outbound), FAULT_NONE);
+    struct claim claim = {.task = &task, .fresh = fresh};
+    assert_int_equal(pool_take(endpoint, &claim, &arena, &outbound), FAULT_NONE);
     assert_ptr_equal(outbound->endpoint, endpoint);
     assert_ptr_equal(outbound->stream->owner, &task);
     assert_ptr_equal(outbound->stream->arena, &arena);
@@ -358,9 +359,116 @@ static void a_socket_file_that_is_not_there(void **state)
     memset(&address, 0, sizeof address);
     assert_true(address_from_unix_path(SLICE("/nowhere/at/all"), &address));
     adopt_endpoint();
-    assert_int_equal(pool_take(endpoint, false, &task, &arena, &outbound), FAULT_connect_refused);
+    struct claim claim = {.task = &task};
+    assert_int_equal(pool_take(endpoint, &claim, &arena, &outbound), FAULT_connect_refused);
     assert_null(outbound);
     assert_int_equal(endpoint->refs, 1);
+}
+
+/* --- connections that are bounded --- */
+
+static void bound(uint32_t most)
+{
+    upstream.connections_max = most;
+    upstream.queue = (struct config_queue){.length = 4};
+    clusters_follow(&clusters, &upstream);
+}
+
+static void a_bounded_endpoint_counts_what_there_is(void **state)
+{
+    (void)state;
+    struct outbound *busy = dial();
+    dial_and_rest();
+    bound(2);
+    struct claim claim = {.task = &task}, late = {.task = &task};
+    assert_int_equal(endpoint->connections, 2);
+    assert_true(pool_reserve(endpoint, &claim)); /* the warm one */
+    assert_false(pool_reserve(endpoint, &late));
+    pool_leave(&claim);
+    assert_int_equal(endpoint->idle.count, 1);
+    pool_give(&busy, FAULT_client_gone);
+    assert_true(pool_reserve(endpoint, &late));
+    assert_true(pool_reserve(endpoint, &claim));
+    pool_leave(&claim);
+    pool_leave(&late);
+    bound(0);
+    assert_null(endpoint->tally);
+}
+
+static void the_next_claim_gets_the_warm_one(void **state)
+{
+    (void)state;
+    bound(1);
+    struct claim claim = {.task = &task}, next = {.task = &task};
+    assert_true(pool_reserve(endpoint, &claim));
+    struct outbound *outbound = NULL, *first;
+    assert_int_equal(pool_take(endpoint, &claim, &arena, &outbound), FAULT_NONE);
+    first = outbound;
+    TURN_UNTIL(outbound->stream->facts & STREAM_OPEN);
+    servers[server_count++] = accept_next(listening);
+    assert_false(pool_reserve(endpoint, &next));
+    assert_true(claim_wait(&next, &cluster->slots));
+    use(outbound, servers[0]);
+    woken = 0;
+    pool_give(&outbound, FAULT_NONE);
+    turn_for(1000);
+    assert_int_equal(woken, 1);
+    assert_ptr_equal(pool_given(cluster, &next), endpoint);
+    assert_int_equal(pool_take(endpoint, &next, &arena, &outbound), FAULT_NONE);
+    assert_ptr_equal(outbound, first);
+    assert_true(outbound->stream->reused);
+    pool_give(&outbound, FAULT_client_gone);
+    assert_int_equal(endpoint->connections, 0);
+}
+
+/* It dies after it was handed on and before its new owner has looked. */
+static void a_warm_one_that_dies_is_not_claimed(void **state)
+{
+    (void)state;
+    bound(1);
+    struct claim claim = {.task = &task}, next = {.task = &task};
+    struct outbound *outbound = NULL;
+    assert_true(pool_reserve(endpoint, &claim));
+    assert_int_equal(pool_take(endpoint, &claim, &arena, &outbound), FAULT_NONE);
+    TURN_UNTIL(outbound->stream->facts & STREAM_OPEN);
+    servers[server_count++] = accept_next(listening);
+    assert_true(claim_wait(&next, &cluster->slots));
+    use(outbound, servers[0]);
+    pool_give(&outbound, FAULT_NONE);
+    reset_now(servers[0]);
+    servers[0] = dup(listening);
+    TURN_UNTIL(next.outbound->stream->facts & STREAM_FAILED);
+    assert_null(pool_given(cluster, &next));
+    assert_int_equal(endpoint->connections, 0);
+    assert_true(pool_reserve(endpoint, &next));
+    pool_leave(&next);
+}
+
+static void a_dial_that_fails_at_once_keeps_no_slot(void **state)
+{
+    (void)state;
+    memset(&address, 0, sizeof address);
+    assert_true(address_from_unix_path(SLICE("/nowhere/at/all"), &address));
+    adopt_endpoint();
+    bound(1);
+    for (int i = 0; i < 3; i++) {
+        struct claim claim = {.task = &task};
+        struct outbound *outbound = NULL;
+        assert_true(pool_reserve(endpoint, &claim));
+        assert_int_equal(pool_take(endpoint, &claim, &arena, &outbound), FAULT_connect_refused);
+    }
+}
+
+static void fewer_than_there_are_rest_no_more(void **state)
+{
+    (void)state;
+    struct outbound *busy = dial();
+    dial_and_rest();
+    bound(1);
+    assert_true(is_closed(servers[1]));
+    use(busy, servers[0]);
+    pool_give(&busy, FAULT_NONE);
+    assert_int_equal(endpoint->idle.count, 1);
 }
 
 int main(void)
@@ -385,6 +493,11 @@ int main(void)
         TEST(a_connection_in_use_outlives_its_endpoints_retirement),
         TEST(nobody_listens),
         TEST(a_socket_file_that_is_not_there),
+        TEST(a_bounded_endpoint_counts_what_there_is),
+        TEST(the_next_claim_gets_the_warm_one),
+        TEST(a_warm_one_that_dies_is_not_claimed),
+        TEST(a_dial_that_fails_at_once_keeps_no_slot),
+        TEST(fewer_than_there_are_rest_no_more),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
