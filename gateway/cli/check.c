@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/modules.h"
+#include "config/diff.h"
 #include "config/print.h"
 
 static unsigned count_routes(const struct config *config)
@@ -30,17 +31,48 @@ static void print_summary(const char *path, const struct config *config, unsigne
     printf("\n");
 }
 
-static int check(const char *path, bool print)
+/* What is asked. */
+struct question {
+    const char *path;
+    const char *against; /* an older file, or NULL */
+    bool print;
+};
+
+static void print_difference(void *arg, struct slice sentence, bool needs_restart)
+{
+    (void)arg;
+    printf("%.*s%s\n", SLICE_ARGS(sentence), needs_restart ? " (needs a restart)" : "");
+}
+
+/* The older file may be wrong in ways that do not matter any more; only its errors count. */
+static int compare(const struct config *config, const char *path)
 {
     struct config_findings findings;
     config_findings_init(&findings);
-    struct snapshot *snapshot = snapshot_new(path, config_modules, NULL, &findings);
+    struct config *before = config_load(path, &findings);
+    if (before && config_diff(before, config, print_difference, NULL) == 0)
+        printf("no difference\n");
+    if (!before)
+        cli_print_findings(&findings, stderr);
+    config_findings_fini(&findings);
+    int code = before ? 0 : CLI_FAILED;
+    config_free(&before);
+    return code;
+}
+
+static int check(const struct question *question)
+{
+    struct config_findings findings;
+    config_findings_init(&findings);
+    struct snapshot *snapshot = snapshot_new(question->path, config_modules, NULL, &findings);
     cli_print_findings(&findings, stderr);
-    if (snapshot && print)
-        config_print(snapshot->config, stdout);
-    else if (snapshot)
-        print_summary(path, snapshot->config, findings.warnings);
     int code = snapshot ? 0 : CLI_FAILED;
+    if (snapshot && question->print)
+        config_print(snapshot->config, stdout);
+    else if (snapshot && question->against)
+        code = compare(snapshot->config, question->against);
+    else if (snapshot)
+        print_summary(question->path, snapshot->config, findings.warnings);
     snapshot_unref(&snapshot);
     config_findings_fini(&findings);
     return code;
@@ -48,23 +80,25 @@ static int check(const char *path, bool print)
 
 static int run(int argc, char **argv)
 {
-    const char *path = NULL;
-    bool print = false;
+    struct question question = {.path = NULL};
     for (int i = 1; i < argc; i++) {
         bool is_flag = argv[i][0] == '-';
         if (strcmp(argv[i], "--print") == 0)
-            print = true;
-        else if (is_flag || path)
+            question.print = true;
+        else if (strcmp(argv[i], "--against") == 0 && i + 1 < argc)
+            question.against = argv[++i];
+        else if (is_flag || question.path)
             return cli_usage(&check_command);
         else
-            path = argv[i];
+            question.path = argv[i];
     }
-    return path ? check(path, print) : cli_usage(&check_command);
+    return question.path ? check(&question) : cli_usage(&check_command);
 }
 
 const struct cli_command check_command = {
     .name = "check",
-    .usage = "FILE [--print]",
-    .sentence = "compile a configuration and say everything that is wrong with it",
+    .usage = "FILE [--print | --against OLD]",
+    .sentence =
+        "compile a configuration and say everything that is wrong with it, or what differs from another",
     .run = run,
 };

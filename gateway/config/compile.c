@@ -174,7 +174,11 @@ static struct source_file *new_file(struct loader *loader, const char *name, boo
 static void read_text(struct loader *loader, struct source_file *file, struct slice text,
                       enum section_id section)
 {
-    struct yaml_node *tree = yaml_tree_parse(&loader->trees, file->name, text, loader->findings);
+    struct yaml_node *tree = NULL;
+    if (text.len > YAML_FILE_MAX)
+        config_error(loader->findings, (struct config_origin){file->name, 0, 0, NULL}, "is larger than 1MiB");
+    else
+        tree = yaml_tree_parse(&loader->trees, file->name, text, loader->findings);
     if (!tree || !schema_expect(loader->findings, tree, YAML_MAP, "a mapping")) {
         loader->is_incomplete = true;
         return;

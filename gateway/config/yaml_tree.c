@@ -344,10 +344,6 @@ static struct yaml_node *build(struct builder *builder)
 struct yaml_node *yaml_tree_parse(struct arena *arena, const char *file, struct slice text,
                                   struct config_findings *findings)
 {
-    if (text.len > YAML_FILE_MAX) {
-        config_error(findings, (struct config_origin){file, 0, 0, NULL}, "is larger than 1MiB");
-        return NULL;
-    }
     struct builder *builder = arena_zalloc(arena, sizeof *builder);
     builder->arena = arena;
     builder->findings = findings;

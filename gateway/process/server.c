@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "net/tls_tickets.h"
+#include "config/diff.h"
 #include "observe/access_log.h"
 #include "process/ocsp.h"
 #include "process/thread.h"
@@ -17,7 +18,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-enum { PATIENCE_US = 500 * 1000 };
+enum { PATIENCE_US = 500 * 1000, DIFFERENCES_LOGGED = 100 };
 
 /* A configuration that waits for the addresses of its new upstreams. */
 struct coming {
@@ -187,13 +188,25 @@ void server_drain(struct server *server)
 
 /* --- the next configuration --- */
 
-/* What is decided once, at the start, and cannot change under a running process. */
-static void say_what_needs_a_restart(const struct config *before, const struct config *now)
+/* A change of the configuration, for the log. */
+static void log_difference(void *arg, struct slice sentence, bool needs_restart)
 {
-    if (before->process.threads != now->process.threads)
-        log_warn("server", "process.threads takes effect at the next restart");
-    if (!slice_equal(before->log.access, now->log.access) || before->log.format != now->log.format)
-        log_warn("server", "log.access and log.format take effect at the next restart");
+    unsigned *said = arg;
+    if (++*said > DIFFERENCES_LOGGED)
+        return;
+    if (needs_restart)
+        log_warn("server", "%.*s (takes effect at the next restart)", SLICE_ARGS(sentence));
+    else
+        log_info("server", "%.*s", SLICE_ARGS(sentence));
+}
+
+static void log_differences(const struct config *before, const struct config *now)
+{
+    unsigned said = 0;
+    unsigned count = config_diff(before, now, log_difference, &said);
+    if (count > DIFFERENCES_LOGGED)
+        log_info("server", "%u more differences; check FILE --against OLD says them all",
+                 count - DIFFERENCES_LOGGED);
 }
 
 /* The new configuration counts from here on; the old one ends with the last request that began under it. */
@@ -203,7 +216,7 @@ static void take_over(struct server *server)
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_serve(server->threads[i], coming->snapshot, sockets_of(&coming->sockets, i));
     sockets_forget(&coming->sockets);
-    say_what_needs_a_restart(server->snapshot->config, coming->snapshot->config);
+    log_differences(server->snapshot->config, coming->snapshot->config);
     log_set_level(coming->snapshot->config->log.level);
     snapshot_unref(&server->snapshot);
     server->snapshot = coming->snapshot;

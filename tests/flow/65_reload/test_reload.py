@@ -185,4 +185,4 @@ def test_reloads_leave_no_memory_behind(two):
 def test_what_needs_a_restart_is_said(two):
     two.config["process"]["threads"] = 2
     two.reload()
-    assert "process.threads" in two.gateway.stderr() and "restart" in two.gateway.stderr()
+    assert "process: threads 1 -> 2 (takes effect at the next restart)" in two.gateway.stderr()

@@ -4,6 +4,8 @@
  */
 #include "said.h"
 
+#include "config/yaml_tree.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -507,6 +509,20 @@ static void unfit_files(void **state)
     assert_null(load_file("large.yaml", "large.yaml:0:0: is larger than 1MiB\n"));
 }
 
+static void text_is_bounded_too(void **state)
+{
+    (void)state;
+    struct config_findings findings;
+    config_findings_init(&findings);
+    char *large = malloc(YAML_FILE_MAX + 1);
+    assert_non_null(large);
+    memset(large, '#', YAML_FILE_MAX + 1);
+    assert_null(config_load_text("t.yaml", slice_make(large, YAML_FILE_MAX + 1), &findings));
+    assert_string_equal(said(&findings), "0:0: is larger than 1MiB\n");
+    config_findings_fini(&findings);
+    free(large);
+}
+
 static void includes(void **state)
 {
     (void)state;
@@ -597,6 +613,7 @@ int main(void)
         cmocka_unit_test(environment),
         cmocka_unit_test_setup_teardown(secrets_from_files, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(unfit_files, enter_folder, leave_folder),
+        cmocka_unit_test(text_is_bounded_too),
         cmocka_unit_test_setup_teardown(includes, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(bad_includes, enter_folder, leave_folder),
         cmocka_unit_test_setup_teardown(relative_paths, enter_folder, leave_folder),

@@ -227,7 +227,7 @@ static void reference(void **state)
     }
     assert_has(text, "| `head_max` | size | `32KiB` | 512B to 60KiB | yes | ");
     assert_has(text, "| `threads` | number (threads) | `0` | 0 to 1024 | restart | ");
-    assert_has(text, "| `format` | `json`, `combined` | `json` |  | yes | ");
+    assert_has(text, "| `format` | `json`, `combined` | `json` |  | restart | ");
     free(text);
 }
 

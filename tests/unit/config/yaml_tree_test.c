@@ -177,18 +177,6 @@ static void anchors_are_bounded(void **state)
     check_tree(text, (size_t)used, "", "1001:3: too many anchors\n");
 }
 
-static void size_is_bounded(void **state)
-{
-    (void)state;
-    char *text = malloc(YAML_FILE_MAX + 1);
-    assert_non_null(text);
-    memset(text, '#', YAML_FILE_MAX + 1);
-    memcpy(text, "a: b\n", 5);
-    check_tree(text, YAML_FILE_MAX, "{a@1:1=b@1:4}@1:1", "");
-    check_tree(text, YAML_FILE_MAX + 1, "", "0:0: is larger than 1MiB\n");
-    free(text);
-}
-
 static void find(void **state)
 {
     (void)state;
@@ -214,7 +202,6 @@ int main(void)
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(aliases_are_bounded),
         cmocka_unit_test(anchors_are_bounded),
-        cmocka_unit_test(size_is_bounded),
         cmocka_unit_test(find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

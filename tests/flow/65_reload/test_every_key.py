@@ -1,0 +1,74 @@
+"""Every key of the setting tables can be changed under a running gateway: it counts from the reload on, or is said to need a restart."""
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+from lib import yaml
+from lib.upstream import named
+from lib.wait import BINARY, wait_until
+
+ROOT = pathlib.Path(__file__).parents[3]
+_ROW = re.compile(r'^SETTING\((\w+),\s*(\w+),\s*(\w+),.*?"([^"]*)",\s*"([^"]*)",\s*(true|false),', re.M)
+_LINE_END = re.compile(r"\n\s+")
+
+
+def rows():
+    """(section, key, type, default, words, reloadable) of every scalar in the tables."""
+    for table in sorted((ROOT / "gateway/config").glob("settings*.def")):
+        yield from _ROW.findall(_LINE_END.sub(" ", table.read_text()))
+
+
+# Where a section stands in the file; None: in a mapping of its own at the top.
+PLACES = {
+    "process": lambda c: c.setdefault("process", {}),
+    "log": lambda c: c.setdefault("log", {}),
+    "client": lambda c: c.setdefault("client", {}),
+    "inherited": lambda c: c["sites"][0]["routes"][0],
+    "upstream": lambda c: c["upstreams"]["app"],
+}
+# What needs more than a value, and has scenarios of its own.
+ELSEWHERE = {"listener", "tls", "upstream_tls", "client_certificates"}
+OTHER = {"COUNT": "7", "DURATION": "7s", "SIZE": "7KiB"}
+PARTICULAR = {("log", "access"): "stdout", ("log", "level"): "debug", ("upstream", "protocol"): "h2c"}
+
+
+def other_value(section, key, kind, words, default):
+    if (section, key) in PARTICULAR:
+        return PARTICULAR[section, key]
+    if kind == "SWITCH":
+        return "false" if default == "true" else "true"
+    if kind == "CHOICE":
+        return next(word for word in words.split() if word != default)
+    return OTHER[kind]
+
+
+ROWS = [row for row in rows() if row[0] in PLACES]
+
+
+def test_the_tables_hold_no_section_that_nobody_changes():
+    assert {row[0] for row in rows()} - set(PLACES) - ELSEWHERE == set()
+    assert len(ROWS) > 20
+
+
+@pytest.mark.parametrize("section, key, kind, default, words, reloadable", ROWS,
+                         ids=[f"{row[0]}.{row[1]}" for row in ROWS])
+def test_a_changed_key(portico, upstream, tmp_path, section, key, kind, default, words, reloadable):
+    gateway = portico({"app": {"servers": [upstream(named("app")).address]}})
+    before = tmp_path / "before.yaml"
+    before.write_text(yaml.dump(gateway.config))
+    value = other_value(section, key, kind, words, default)
+    PLACES[section](gateway.config)[key] = value
+    gateway.config_file.write_text(yaml.dump(gateway.config))
+    compared = subprocess.run([BINARY, "check", gateway.config_file, "--against", before], capture_output=True, text=True)
+    assert compared.returncode == 0, compared.stderr
+    said = [line for line in compared.stdout.splitlines() if f"{key} " in line]
+    assert len(said) == 1 and value in said[0], compared.stdout
+    assert ("needs a restart" in said[0]) == (reloadable == "false")
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+    assert any(f"{key} " in line and value in line for line in gateway.stderr().splitlines())
+    with gateway.client() as client:
+        assert client.get("/").status in (200, 502)
