@@ -31,7 +31,8 @@ struct difference {
 struct comparison {
     struct arena arena;
     struct difference *first, **last;
-    struct hashmap alike; /* by group and text */
+    struct hashmap alike;   /* by group and text */
+    struct hashmap noticed; /* by place and text */
 };
 
 /* The elements of a list, or the values of a mapping, by their names. */
@@ -106,6 +107,12 @@ static void add_name(struct comparison *all, struct difference *difference, stru
     difference->named++;
 }
 
+static struct slice key_of(struct comparison *all, struct slice group, struct slice name, struct slice text)
+{
+    return arena_printf(&all->arena, "%.*s %.*s: %.*s", SLICE_ARGS(group), SLICE_ARGS(name),
+                        SLICE_ARGS(text));
+}
+
 __attribute__((format(printf, 4, 5))) static void note(struct comparison *all, const struct place *place,
                                                        bool needs_restart, const char *format, ...)
 {
@@ -125,6 +132,7 @@ __attribute__((format(printf, 4, 5))) static void note(struct comparison *all, c
         all->last = &difference->next;
     }
     add_name(all, difference, place->name);
+    hashmap_set(&all->noticed, key_of(all, place->group, place->name, text), difference);
 }
 
 static bool needs_restart(const struct place *place, struct slice key)
@@ -242,8 +250,8 @@ static void compare_key(struct comparison *all, const struct place *place, struc
                  SLICE_ARGS(old), SLICE_ARGS(now));
     } else if (after->kind == YAML_LIST || kind_of(after->key->text)) {
         compare_lists(all, place, name, before, after);
-    } else if (row && row->type == SETTING_PART) {
-        const struct place part = {.name = after->key->text, .section = row->part};
+    } else if (place->section == SECTION_root) {
+        const struct place part = {.name = after->key->text, .section = row ? row->part : SECTION_none};
         compare_maps(all, &part, SLICE(""), before, after);
     } else {
         compare_maps(all, place, arena_printf(&all->arena, "%.*s.", SLICE_ARGS(name)), before, after);
@@ -272,10 +280,24 @@ static void compare_maps(struct comparison *all, const struct place *place, stru
 
 /* --- saying --- */
 
+/* Whether the site, or `defaults`, says the same of itself: then its routes have only inherited it. */
+static bool is_inherited(struct comparison *all, const struct difference *difference)
+{
+    struct slice group = difference->group, text = difference->text, route = SLICE("route ");
+    if (group.len == 0)
+        return false;
+    if (hashmap_get(&all->noticed, key_of(all, SLICE(""), SLICE("defaults"), text)))
+        return true;
+    return slice_starts_with(group, route) &&
+           hashmap_get(&all->noticed, key_of(all, SLICE("site"), slice_after(group, route.len), text));
+}
+
 static unsigned say_all(struct comparison *all, config_diff_fn *say, void *arg)
 {
     unsigned count = 0;
     for (const struct difference *difference = all->first; difference; difference = difference->next) {
+        if (is_inherited(all, difference))
+            continue;
         struct slice group = difference->group, names = difference->names;
         if (difference->more > 0)
             names = arena_printf(&all->arena, "%.*s and %u more", SLICE_ARGS(names), difference->more);
@@ -311,10 +333,12 @@ unsigned config_diff(const struct config *before, const struct config *after, co
     all.last = &all.first;
     arena_init(&all.arena, NULL, 0);
     hashmap_init(&all.alike);
+    hashmap_init(&all.noticed);
     const struct place root = {.section = SECTION_root};
     compare_maps(&all, &root, SLICE(""), tree_of(&all.arena, before), tree_of(&all.arena, after));
     unsigned count = say_all(&all, say, arg);
     hashmap_fini(&all.alike);
+    hashmap_fini(&all.noticed);
     arena_fini(&all.arena);
     return count;
 }

@@ -28,11 +28,12 @@ PLACES = {
     "client": lambda c: c.setdefault("client", {}),
     "inherited": lambda c: c["sites"][0]["routes"][0],
     "upstream": lambda c: c["upstreams"]["app"],
+    "limit": lambda c: c["limits"]["some"],
 }
 # What needs more than a value, and has scenarios of its own.
 ELSEWHERE = {"listener", "tls", "upstream_tls", "client_certificates"}
 OTHER = {"COUNT": "7", "DURATION": "7s", "SIZE": "7KiB"}
-PARTICULAR = {("log", "access"): "stdout", ("log", "level"): "debug", ("upstream", "protocol"): "h2c"}
+PARTICULAR = {("limit", "status"): "503", ("limit", "memory"): "1MiB", ("log", "access"): "stdout", ("log", "level"): "debug", ("upstream", "protocol"): "h2c"}
 
 
 def other_value(section, key, kind, words, default):
@@ -56,7 +57,8 @@ def test_the_tables_hold_no_section_that_nobody_changes():
 @pytest.mark.parametrize("section, key, kind, default, words, reloadable", ROWS,
                          ids=[f"{row[0]}.{row[1]}" for row in ROWS])
 def test_a_changed_key(portico, upstream, tmp_path, section, key, kind, default, words, reloadable):
-    gateway = portico({"app": {"servers": [upstream(named("app")).address]}})
+    gateway = portico({"app": {"servers": [upstream(named("app")).address]}},
+                      limits={"some": {"rate": "1000/s"}}, defaults={"limits": ["some"]})
     before = tmp_path / "before.yaml"
     before.write_text(yaml.dump(gateway.config))
     value = other_value(section, key, kind, words, default)

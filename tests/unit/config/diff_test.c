@@ -78,12 +78,15 @@ static void things_that_come_and_go(void **state)
 static void inherited_values_are_said_once(void **state)
 {
     (void)state;
-    expect(BEFORE, "defaults: {max_body: 2GiB}\n" BEFORE, "route x.test /a, /b: max_body 100MiB -> 2GiB\n");
+    expect(BEFORE, "defaults: {max_body: 2GiB}\n" BEFORE, "defaults: max_body 100MiB -> 2GiB\n");
+    expect(BEFORE, BEFORE "  max_body: 2GiB\n", "site x.test: max_body 100MiB -> 2GiB\n");
     static char many[SAID_MAX], limited[SAID_MAX];
     strcpy(many, "listen: [':80']\nupstreams: {app: 'a:1'}\nsites:\n- hosts: [x.test]\n  routes:\n");
-    for (int i = 0; i < 100; i++)
+    strcpy(limited, many);
+    for (int i = 0; i < 100; i++) {
         sprintf(many + strlen(many), "  - {prefix: /%d, upstream: app}\n", i);
-    snprintf(limited, sizeof limited, "%s  idle_timeout: 5s\n", many);
+        sprintf(limited + strlen(limited), "  - {prefix: /%d, upstream: app, idle_timeout: 5s}\n", i);
+    }
     expect(many, limited, "route x.test /0, /1, /2 and 97 more: idle_timeout 1h -> 5s\n");
 }
 
