@@ -346,7 +346,7 @@ static const char *why_removed(const struct field *field)
         return "concerns this connection only";
     if (traits & TRAIT_OWNED)
         return "only a trusted proxy may send it";
-    return "Connection names it, or it could be taken for one of the gateway's own";
+    return "`headers` or Connection names it, or it could be taken for one of the gateway's own";
 }
 
 static void print_forwarded(const struct explanation *e, const struct fields *forwarded)

@@ -105,6 +105,7 @@ struct config_scope {
     uint64_t max_body;                 /* bytes; 0: no limit */
     const struct config_methods *methods;
     const struct config_access *access;
+    const struct config_headers *headers;
     const struct config_security_headers *security_headers;
     const struct config_scope_limits *limits;
     struct config_origin *origins; /* of the settings, wherever they are inherited from */

@@ -87,9 +87,23 @@ static void print_section(enum section_id id, FILE *out)
         fprintf(out, "\nAlso the keys of: %s.\n", schema_sections[section->inherits].title);
 }
 
+static void print_variables(FILE *out)
+{
+    fputs(
+        "\n## Variables\n\n"
+        "What stands for `%{name}` in a value that may hold variables; `%%{` stands for `%{`. What came from "
+        "`${env:}` or\n`${file:}` is taken as it is, whatever it holds.\n\n"
+        "| variable | stands for |\n|---|---|\n",
+        out);
+#define VARIABLE(name, sentence) fputs("| `%{" #name "}` | " sentence " |\n", out);
+#include "tables/variables.def"
+#undef VARIABLE
+}
+
 void config_reference(FILE *out)
 {
     fputs(introduction, out);
     for (enum section_id id = SECTION_none + 1; id < SECTION_COUNT; id++)
         print_section(id, out);
+    print_variables(out);
 }

@@ -12,12 +12,58 @@
 
 #include <stdint.h>
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* methods: */
 struct config_methods {
     struct slice *names;
     uint32_t count;    /* 0: all */
     struct slice text; /* "GET, HEAD" */
     struct config_origin origin;
+};
+
+/* headers: what happens to the fields of a name; KEEP: nothing, whatever was inherited. */
+enum config_header_action {
+    CONFIG_HEADER_SET,
+    CONFIG_HEADER_ADD,
+    CONFIG_HEADER_REPLACE,
+    CONFIG_HEADER_REMOVE,
+    CONFIG_HEADER_KEEP
+};
+
+/* headers: one change. */
+struct config_header_change {
+    enum config_header_action action;
+    struct config_text name;
+    struct config_text value; /* empty with REMOVE and KEEP; may hold variables */
+};
+
+/* headers.request, headers.response: in the order in which they are made. */
+struct config_header_changes {
+    struct config_header_change *changes;
+    uint32_t count;
+};
+
+/* headers.cookies: words of same_site. */
+enum config_same_site {
+    CONFIG_SAME_SITE_UNCHANGED,
+    CONFIG_SAME_SITE_LAX,
+    CONFIG_SAME_SITE_STRICT,
+    CONFIG_SAME_SITE_NONE
+};
+
+/* headers.cookies: */
+struct config_cookies {
+    bool secure, http_only;
+    uint32_t same_site;            /* enum config_same_site */
+    struct config_origin *origins; /* of the settings; NULL: nothing is said */
+};
+
+/* headers: */
+struct config_headers {
+    struct config_header_changes request, response;
+    struct config_cookies cookies;
 };
 
 /* security_headers: the fields of tables/security_headers.def. */

@@ -243,3 +243,14 @@ def test_security_headers_say_where_they_come_from(explain, starmeet):
     assert re.search(rf"security_headers: would set over TLS strict-transport-security: max-age=31536000  # .*:{line}\n", plain)
     assert re.search(r"response +set +strict-transport-security: max-age=31536000\n", secure)
     assert "set       strict-transport-security" not in plain
+
+
+def test_header_changes_say_where_they_come_from(command, tmp_path):
+    file = tmp_path / "headers.yaml"
+    file.write_text('listen: [":80"]\nupstreams: { app: "127.0.0.1:1" }\n'
+                    "sites:\n  - hosts: [a.test]\n    headers:\n      request: { set: { X-Who: \"%{client_ip}\" } }\n"
+                    "      response: { remove: [Server] }\n    routes: [{ prefix: /, upstream: app }]\n")
+    said = command("explain", file, "GET", "http://a.test/").stdout
+    assert re.search(r"headers: request: sets X-Who: %\{client_ip\}  # .*headers.yaml:6\n", said)
+    assert re.search(r"headers: response: removes Server  # .*headers.yaml:7\n", said)
+    assert re.search(r"added +X-Who: 192.0.2.1\n", said)

@@ -114,6 +114,12 @@ class Gateway:
         self.signal(signal.SIGHUP)
         wait_until(lambda: self.stderr().count("serving the new configuration") > done, "the new configuration")
 
+    def refuse_reload(self):
+        """Has the file read again, which must be wrong."""
+        done = self.stderr().count("the old configuration stays")
+        self.signal(signal.SIGHUP)
+        wait_until(lambda: self.stderr().count("the old configuration stays") > done, "the refusal")
+
     def wait_ended(self, timeout=PATIENCE):
         """The exit code."""
         return self.process.wait(timeout)
