@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdatomic.h>
@@ -21,6 +22,8 @@ struct tls_client {
         _Atomic uint32_t refs;
     } shared;
     SSL_CTX *ctx;
+    bool verify, offer_h2;
+    unsigned char authorities[SHA256_DIGEST_LENGTH]; /* hash of their file; zero: the system's */
     bool is_address; /* the name is an IP address: nothing to ask for in SNI */
     char name[HOST_MAX];
 };
@@ -77,12 +80,15 @@ SSL *tls_dialer_open(struct tls_dialer *dialer)
 
 /* --- making --- */
 
-static bool load_authorities(SSL_CTX *ctx, const char *path, struct tls_error *error_out)
+static bool load_authorities(struct tls_client *client, const char *path, struct tls_error *error_out)
 {
     BIO *bio = tls_file_read(path, error_out);
     if (bio == NULL)
         return false;
-    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    unsigned char *bytes;
+    long len = BIO_get_mem_data(bio, (char **)&bytes);
+    SHA256(bytes, (size_t)len, client->authorities);
+    X509_STORE *store = SSL_CTX_get_cert_store(client->ctx);
     X509 *authority = NULL;
     unsigned count = 0;
     for (; (authority = tls_file_next(bio)) != NULL; count++) {
@@ -95,13 +101,14 @@ static bool load_authorities(SSL_CTX *ctx, const char *path, struct tls_error *e
     return count > 0;
 }
 
-static bool trust(SSL_CTX *ctx, const struct tls_client_settings *settings, struct tls_error *error_out)
+static bool trust(struct tls_client *client, const struct tls_client_settings *settings,
+                  struct tls_error *error_out)
 {
     error_out->in_key = false;
     if (settings->verify && settings->ca_path)
-        return load_authorities(ctx, settings->ca_path, error_out);
+        return load_authorities(client, settings->ca_path, error_out);
     ERR_clear_error();
-    if (!settings->verify || SSL_CTX_set_default_verify_paths(ctx) == 1)
+    if (!settings->verify || SSL_CTX_set_default_verify_paths(client->ctx) == 1)
         return true;
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
     snprintf(error_out->text, sizeof error_out->text, "cannot be used: %s",
@@ -149,9 +156,23 @@ struct tls_client *tls_client_new(const struct tls_client_settings *settings, st
     CHECK(client != NULL);
     atomic_init(&client->shared.refs, 1);
     client->ctx = new_ctx(settings);
+    client->verify = settings->verify;
+    client->offer_h2 = settings->offer_h2;
     expect_name(client, settings);
-    if (!trust(client->ctx, settings, error_out))
+    if (!trust(client, settings, error_out))
         tls_client_unref(&client);
+    return client;
+}
+
+bool tls_client_equals(const struct tls_client *a, const struct tls_client *b)
+{
+    return a->verify == b->verify && a->offer_h2 == b->offer_h2 && strcmp(a->name, b->name) == 0 &&
+           memcmp(a->authorities, b->authorities, sizeof a->authorities) == 0;
+}
+
+struct tls_client *tls_client_ref(struct tls_client *client)
+{
+    atomic_fetch_add(&client->shared.refs, 1);
     return client;
 }
 
@@ -169,8 +190,7 @@ struct tls_dialer *tls_dialer_new(struct tls_client *client)
 {
     struct tls_dialer *dialer = calloc(1, sizeof *dialer);
     CHECK(dialer != NULL);
-    atomic_fetch_add(&client->shared.refs, 1);
-    dialer->client = client;
+    dialer->client = tls_client_ref(client);
     dialer->refs = 1;
     return dialer;
 }

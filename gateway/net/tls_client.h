@@ -25,6 +25,13 @@ struct tls_client_settings {
 MUST_USE struct tls_client *tls_client_new(const struct tls_client_settings *settings,
                                            struct tls_error *error_out);
 
+/* Whether both trust the same authorities (the bytes of their files; the system's are taken for the same),
+ * ask for the same name and speak the same: the sessions of one are good for the other. */
+bool tls_client_equals(const struct tls_client *a, const struct tls_client *b);
+
+/* One more reference; any thread. */
+struct tls_client *tls_client_ref(struct tls_client *client);
+
 /* Gives up a reference and stores NULL; any thread; accepts NULL. */
 void tls_client_unref(struct tls_client **client);
 

@@ -38,15 +38,29 @@ static void free_part(void *part)
     free(clients);
 }
 
+/* One in force that is the same goes on, and with it the sessions and connections that were made with it. */
+static void keep_known(const struct tls_clients *previous, struct tls_client **client)
+{
+    for (uint32_t i = 0; previous && *client && i < previous->count; i++) {
+        struct tls_client *known = previous->of[i];
+        if (known == NULL || !tls_client_equals(known, *client))
+            continue;
+        tls_client_unref(client);
+        *client = tls_client_ref(known);
+        return;
+    }
+}
+
 static void *compile(const struct config *config, const void *previous, struct config_findings *findings)
 {
-    (void)previous;
     struct tls_clients *clients = calloc(1, sizeof *clients + config->upstream_count * sizeof clients->of[0]);
     CHECK(clients != NULL);
     clients->count = config->upstream_count;
     for (uint32_t i = 0; i < clients->count; i++)
-        if (config->upstreams[i].tls.on)
+        if (config->upstreams[i].tls.on) {
             clients->of[i] = client_of(&config->upstreams[i], findings);
+            keep_known(previous, &clients->of[i]);
+        }
     return clients;
 }
 

@@ -8,7 +8,8 @@
 #include "config/snapshot.h"
 #include "net/tls_client.h"
 
-/* Its part is a struct tls_clients. Errors: files of authorities that cannot be read. */
+/* Its part is a struct tls_clients; those that a reload does not change are the previous part's. Errors:
+ * files of authorities that cannot be read. */
 extern const struct config_module tls_clients_module;
 
 /* The client of an upstream by its index, NULL when it is spoken to in clear. */

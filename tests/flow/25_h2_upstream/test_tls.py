@@ -1,5 +1,6 @@
 """TLS to upstreams: who is trusted, for which name, what is asked for, and sessions that go on."""
 from concurrent import futures
+import signal
 import socket
 import ssl
 
@@ -11,7 +12,7 @@ from lib.faults import assert_made_here
 from lib.h2server import H2Upstream, serves
 from lib.tls import Authority, openssl
 from lib.upstream import Upstream, answers, answers_and_closes, ok
-from lib.wait import PATIENCE
+from lib.wait import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,52 @@ def test_http1(secured, behind):
     for _ in range(3):
         assert client.get().body == b"safe"
     assert app.names == ["localhost"] and len(app.connections) == 1
+
+
+def reload(gateway):
+    """Takes the file of the gateway again."""
+    before = gateway.stderr().count("serving the new configuration")
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: gateway.stderr().count("serving the new configuration") > before, "the reload")
+
+
+@pytest.mark.parametrize("protocol", ["h1", "h2"])
+def test_a_reload_that_changes_nothing_keeps_connections(protocol, secured, behind):
+    kinds = {"h1": (answers(ok(b"ok")), {}), "h2": (serves, {"kind": H2Upstream, "alpn": ("h2",)})}
+    script, settings = kinds[protocol]
+    app = secured(script, **settings)
+    gateway = behind(app, protocol, idle_timeout="60s")
+    client = gateway.client()
+    for _ in range(3):
+        assert client.get().body == b"ok"
+        reload(gateway)
+    assert client.get().body == b"ok"
+    assert len(app.connections) == 1
+
+
+def test_a_reload_that_changes_nothing_keeps_sessions(secured, behind):
+    app = secured(answers_and_closes(ok(b"ok")))
+    gateway = behind(app, idle_max=0)
+    client = gateway.client()
+    assert client.get().body == b"ok"
+    reload(gateway)
+    assert client.get().body == b"ok"
+    assert app.resumed == [False, True]
+
+
+def test_another_authority_is_noticed_by_a_reload(secured, behind, authority, tmp_path):
+    """The file is another one under the same name: nobody is trusted any longer for whom the old one stood."""
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(authority.ca.read_bytes())
+    app = secured(answers(ok(b"ok")))
+    gateway = behind(app, tls={"ca": str(trusted)}, idle_timeout="60s")
+    client = gateway.client()
+    assert client.get().body == b"ok"
+    stranger = Authority(tmp_path / "stranger")
+    stranger.make("stranger.test")
+    trusted.write_bytes(stranger.ca.read_bytes())
+    reload(gateway)
+    assert_made_here(client.get(), "upstream_certificate_untrusted")
 
 
 def test_large_bodies(secured, behind):
