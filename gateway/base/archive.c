@@ -114,6 +114,16 @@ bool archive_find(enum archive_kind kind, const char *name, struct slice *bytes_
     return replaying && find(replaying, kind, slice_of(name), bytes_out);
 }
 
+bool archive_agrees(const struct archive *archive, const struct archive *newer)
+{
+    struct record record;
+    struct slice bytes;
+    for (size_t at = 0; next(newer, &at, &record);)
+        if (!find(archive, record.kind, record.name, &bytes) || !slice_equal(bytes, record.bytes))
+            return false;
+    return true;
+}
+
 void archive_update(struct archive *archive, const struct archive *newer)
 {
     struct archive updated = {0};

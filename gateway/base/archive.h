@@ -22,6 +22,9 @@ struct archive {
 /* Wipes what it holds and makes it empty. An archive that is all zero is empty. */
 void archive_fini(struct archive *archive);
 
+/* Whether everything that `newer` has is in the archive, byte for byte. */
+bool archive_agrees(const struct archive *archive, const struct archive *newer);
+
 /* Puts what `newer` has in the place of what the archive has under the same names. */
 void archive_update(struct archive *archive, const struct archive *newer);
 

@@ -69,6 +69,8 @@ static void expect(struct supervisor *supervisor, bool sent)
 static void renew_tls(void *arg, const struct archive *files)
 {
     struct supervisor *supervisor = arg;
+    if (archive_agrees(&supervisor->in_force.archive, files))
+        return;
     archive_update(&supervisor->in_force.archive, files);
     if (supervisor->child.pid > 0)
         expect(supervisor, child_renew_tls(&supervisor->child, files));

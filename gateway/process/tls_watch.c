@@ -94,6 +94,7 @@ struct tls_watch *tls_watch_start(struct event_base *base, const struct config *
     CHECK(watch != NULL);
     watch->config = config;
     watch->watcher = watcher;
+    watch->changed = true; /* it may have, since the configuration was read */
     watch->files = calloc(count_files(config), sizeof *watch->files);
     CHECK(watch->files != NULL);
     for (uint32_t i = 0; i < config->tls.certificate_count; i++) {

@@ -1,7 +1,8 @@
 /*
  * Certificates that change on disk while the gateway runs: certbot renews, a symlink is turned. The files are
- * looked at once a second by the process that may open them; good new files are handed on, bad ones are said
- * once and the old ones stay.
+ * looked at once a second by the process that may open them; good files are handed on, bad ones are said once
+ * and the old ones stay. They are read once at the start, too, for they may have changed since the
+ * configuration was read.
  */
 #ifndef PORTICO_PROCESS_TLS_WATCH_H
 #define PORTICO_PROCESS_TLS_WATCH_H
@@ -12,7 +13,7 @@
 struct event_base;
 struct tls_watch;
 
-/* The files after a change, lent; contexts can be made of them. */
+/* The files at the start and after a change, lent; contexts can be made of them. */
 typedef void tls_watch_fn(void *arg, const struct archive *files);
 
 /* Who is told. */

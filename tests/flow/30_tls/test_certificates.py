@@ -4,6 +4,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -86,6 +87,28 @@ def test_a_bad_pair_keeps_the_old_one(secure, upstream, authority, live):
     live("two.test")
     wait_until(lambda: "are in use" in gateway.stderr(), "the pair that fits")
     assert shown(gateway, authority) == "two.test"
+
+
+def test_a_change_during_a_reload_is_noticed(secure, upstream, authority, live, tmp_path):
+    """The configuration has been read, and waits for the name of a new upstream, when the certificate changes."""
+    gateway = secure(upstream(echo), certificates=[live.setting])
+    config = {**gateway.config, "upstreams": {**gateway.config["upstreams"], "new": {"servers": ["nowhere.invalid:1"]}}}
+    gateway.config_file.write_text(yaml.dump(config))
+    gateway.signal(signal.SIGHUP)
+    time.sleep(0.2)
+    live("two.test")
+    wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+    wait_until(lambda: shown(gateway, authority) == "two.test", "the new certificate")
+
+
+def test_unchanged_files_are_not_taken_for_new(secure, upstream, live):
+    gateway = secure(upstream(echo), certificates=[live.setting])
+    live("one.test")  # the same again
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+    live("two.test")
+    wait_until(lambda: "are in use" in gateway.stderr(), "the new certificate")
+    assert gateway.stderr().count("are in use") == 1
 
 
 def check(directory, certificate, **settings):

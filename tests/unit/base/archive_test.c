@@ -122,7 +122,10 @@ static void test_newer_files_take_the_place_of_older_ones(void **state)
     write_file("a", "renewed");
     archive_record(&newer);
     check_read("a", "renewed");
+    assert_true(archive_agrees(&archive, &archive));
+    assert_false(archive_agrees(&archive, &newer));
     archive_update(&archive, &newer);
+    assert_true(archive_agrees(&archive, &newer));
     size_t len = archive.len;
     archive_update(&archive, &newer);
     assert_int_equal(archive.len, len);
