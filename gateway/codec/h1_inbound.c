@@ -162,7 +162,7 @@ static void give_birth(struct h1_inbound *session, struct h1_request *request, e
 {
     struct stream *stream = &request->stream;
     stream->fault = fault;
-    session->close_after = fault != FAULT_NONE || session->home->draining || !stream->rx_head.keep_alive;
+    session->close_after = fault != FAULT_NONE || session->session.draining || !stream->rx_head.keep_alive;
     if (fault)
         h1_rx_start(&request->rx, stream, &(struct framing){FRAMING_NONE, false, 0});
     else
@@ -357,7 +357,7 @@ static enum h1_connection connection_option(struct h1_request *request, const st
     if (head->status < 200)
         return H1_KEEP_ALIVE;
     bool unread = conn_unread(session->conn).len > 0;
-    if (!head->keep_alive || !request->stream.rx.ended || session->home->draining)
+    if (!head->keep_alive || !request->stream.rx.ended || session->session.draining)
         session->close_after = true;
     if (head->framing.kind == FRAMING_UNTIL_CLOSE)
         session->close_after = true;
@@ -430,7 +430,7 @@ static void close_stream(struct stream *stream, enum fault fault)
     struct h1_request *request = request_of(stream);
     struct h1_inbound *session = request->session;
     bool complete = request->tx.ended && stream->rx.ended;
-    bool lives_on = fault == FAULT_NONE && complete && !session->close_after && !session->home->draining;
+    bool lives_on = fault == FAULT_NONE && complete && !session->close_after && !session->session.draining;
     bool cut_short = !request->tx.ended && stream->tx_started && request->tx.kind == FRAMING_UNTIL_CLOSE;
     stream->owner = NULL;
     session->request = NULL;
@@ -479,6 +479,8 @@ void h1_inbound_open(struct session_home *home, struct conn *conn, const struct 
     session->magic = INBOUND_MAGIC;
     session->home = home;
     session->session.ops = &inbound_session_ops;
+    session->session.client = &session->client;
+    session->session.draining = home->draining;
     session->timer.fire = on_timer;
     session->conn = conn;
     session->first = !client->client.secure;

@@ -252,6 +252,7 @@ void h2_inbound_open(struct session_home *home, struct conn *conn, const struct 
     session->magic = H2_INBOUND_MAGIC;
     session->home = home;
     session->session.ops = &inbound_session_ops;
+    session->session.client = &session->client;
     session->timer.fire = on_timer;
     session->conn = conn;
     session->idle_since_us = h2_now_us(session);

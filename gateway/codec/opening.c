@@ -146,6 +146,12 @@ static void on_open(struct opening *opening)
     client->tls_version = facts.version;
     client->tls_cipher = facts.cipher;
     client->certificate_subject = facts.subject;
+    if (facts.rule.len > 0)
+        memcpy(opening->client.rule, facts.rule.at, facts.rule.len);
+    if (!session_client_is_verified(opening->home, &opening->client)) {
+        opening_fail(opening, FAULT_handshake_failed); /* the rule has changed since the hello */
+        return;
+    }
     counters_add(counters, COUNTER_tls_handshakes, 1);
     counters_add(counters, COUNTER_tls_resumptions, facts.resumed);
     opening_end(opening, facts.h2);
@@ -309,6 +315,7 @@ void opening_start(struct session_home *home, const struct session_entrance *ent
     opening->entrance = *entrance;
     opening->conn = conn;
     opening->session.ops = &opening_ops;
+    opening->session.client = &opening->client;
     opening->timer.fire = on_timer;
     opening->begun_us = clock_now_us(&home->loop->clock);
     session_client_copy(&opening->client, client);

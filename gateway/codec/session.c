@@ -27,11 +27,24 @@ void session_home_fini(struct session_home *home)
     h2_inbound_free_spares(home);
 }
 
+static void drain(struct session *session)
+{
+    session->draining = true;
+    session->ops->drain(session);
+}
+
 void session_home_set_tls(struct session_home *home, struct tls_context *server)
 {
     struct tls_context *before = home->tls;
     home->tls = server ? tls_context_ref(server) : NULL;
     tls_context_unref(&before);
+    struct list_node *next;
+    for (struct list_node *node = list_first(&home->sessions); node; node = next) {
+        next = list_next(&home->sessions, node);
+        struct session *session = CONTAINER_OF(node, session, node);
+        if (!session_client_is_verified(home, session->client))
+            drain(session);
+    }
 }
 
 /* --- the client --- */
@@ -44,6 +57,15 @@ void session_client_set_address(struct session_client *client, const struct addr
     memcpy(client->text, text, len + 1);
     client->client.address = *address;
     client->client.text = slice_make(client->text, len);
+}
+
+bool session_client_is_verified(const struct session_home *home, const struct session_client *client)
+{
+    if (client->client.certificate_subject.len == 0)
+        return true;
+    struct slice none = slice_make(NULL, 0);
+    struct slice rule = home->tls ? tls_context_rule(home->tls, client->client.server_name) : none;
+    return slice_equal(rule, slice_make((const char *)client->rule, sizeof client->rule));
 }
 
 static struct slice move(struct slice text, char **at)
@@ -114,7 +136,7 @@ void session_home_drain(struct session_home *home)
     for (struct list_node *node = list_first(&home->sessions); node; node = next) {
         next = list_next(&home->sessions, node);
         struct session *session = CONTAINER_OF(node, session, node);
-        session->ops->drain(session);
+        drain(session);
     }
 }
 

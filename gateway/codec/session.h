@@ -38,7 +38,8 @@ struct session;
 struct session_client {
     struct stream_client client;
     char text[INET6_ADDRSTRLEN];
-    char *kept; /* memory of the other texts, or NULL */
+    char *kept;                          /* memory of the other texts, or NULL */
+    unsigned char rule[TLS_RULE_ID_LEN]; /* by which its certificate was verified, if it has shown one */
 };
 
 /* What a session can be asked, whatever its version. */
@@ -51,6 +52,8 @@ struct session_ops {
 struct session {
     struct list_node node;
     const struct session_ops *ops;
+    const struct session_client *client; /* who is at the other end */
+    bool draining;                       /* it takes no new requests */
 };
 
 /* A thread's inbound sessions. */
@@ -75,7 +78,9 @@ void session_home_init(struct session_home *home, struct loop *loop, session_str
 /* Frees what is kept for reuse and the reference to the TLS context. No session may be left. */
 void session_home_fini(struct session_home *home);
 
-/* Takes a reference to the context for handshakes that begin from now on; NULL for none. */
+/* Takes a reference to the context for handshakes that begin from now on; NULL for none. Sessions of clients
+ * that were verified by a rule that is no more (another authority, say) are drained: what is under way ends,
+ * nothing more begins. */
 void session_home_set_tls(struct session_home *home, struct tls_context *server);
 
 /* Takes over an accepted, non-blocking socket of a listener. */
@@ -89,6 +94,9 @@ void session_speak(struct session_home *home, struct conn *conn, const struct se
 
 /* Notes the address, and its text. */
 void session_client_set_address(struct session_client *client, const struct address *address);
+
+/* Whether the certificate that the client has shown, if any, was verified as it would be now. */
+bool session_client_is_verified(const struct session_home *home, const struct session_client *client);
 
 /* Makes `to` a copy of `from` whose texts are its own. */
 void session_client_copy(struct session_client *to, const struct session_client *from);

@@ -142,10 +142,12 @@ struct tls_facts tls_facts(struct tls *tls)
     const unsigned char *protocol = NULL;
     unsigned len = 0;
     SSL_get0_alpn_selected(tls->ssl, &protocol, &len);
+    struct slice none = slice_make(NULL, 0);
+    struct slice name = tls->server ? tls_context_server_name(tls->ssl) : none;
     return (struct tls_facts){.h2 = slice_equal(slice_make((const char *)protocol, len), SLICE("h2")),
                               .resumed = SSL_session_reused(tls->ssl) == 1,
-                              .server_name =
-                                  tls->dialer ? slice_make(NULL, 0) : tls_context_server_name(tls->ssl),
+                              .server_name = name,
+                              .rule = tls->server ? tls_context_rule(tls->server, name) : none,
                               .version = slice_of(SSL_get_version(tls->ssl)),
                               .cipher = slice_of(SSL_get_cipher_name(tls->ssl)),
                               .subject = slice_of(tls->subject)};

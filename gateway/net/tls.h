@@ -28,6 +28,7 @@ struct tls_facts {
     struct slice server_name; /* lower case; empty when the client named none */
     struct slice version;     /* "TLSv1.3" */
     struct slice cipher;      /* OpenSSL's name of it */
+    struct slice rule;        /* tls_context_rule() that held for the client */
     struct slice subject;     /* of the verified client certificate (RFC 2253); empty when there is none */
 };
 

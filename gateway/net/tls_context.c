@@ -99,11 +99,18 @@ static bool demand_certificate(SSL *ssl, const struct tls_client_rule *rule)
     return SSL_set1_verify_cert_store(ssl, rule->store) == 1;
 }
 
+static const struct tls_client_rule *rule_for(const struct tls_context *server, struct slice name)
+{
+    unsigned number = 0;
+    tls_names_find_any(server->hosts, name, &number);
+    return number ? server->rules[number - 1] : NULL;
+}
+
 static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_context *server = arg;
     struct slice name = keep_server_name(ssl, read_server_name(ssl));
-    unsigned identity = 0, rule_number = 0;
+    unsigned identity = 0;
     bool known = tls_names_find_one_label(server->certificates, name, &identity);
     if (!known && server->strict_sni) {
         *alert = SSL_AD_UNRECOGNIZED_NAME;
@@ -112,8 +119,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     *alert = SSL_AD_INTERNAL_ERROR;
     if (SSL_set_SSL_CTX(ssl, server->ctxs[identity]) == NULL)
         return SSL_CLIENT_HELLO_ERROR;
-    tls_names_find_any(server->hosts, name, &rule_number);
-    const struct tls_client_rule *rule = rule_number ? server->rules[rule_number - 1] : NULL;
+    const struct tls_client_rule *rule = rule_for(server, name);
     if (!bind_session(ssl, rule, name) || (rule && !demand_certificate(ssl, rule)))
         return SSL_CLIENT_HELLO_ERROR;
     return SSL_CLIENT_HELLO_SUCCESS;
@@ -309,6 +315,12 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, unsigne
     tls_names_seal(server->certificates);
     tls_names_seal(server->hosts);
     return server;
+}
+
+struct slice tls_context_rule(const struct tls_context *server, struct slice name)
+{
+    const struct tls_client_rule *rule = rule_for(server, name);
+    return rule ? slice_make((const char *)rule->id, sizeof rule->id) : slice_make(NULL, 0);
 }
 
 struct tls_staple *tls_context_staple(const struct tls_context *server, unsigned number)

@@ -12,8 +12,8 @@
 
 #include <openssl/types.h>
 
-/* Longest text of a struct tls_error, terminator included. */
-enum { TLS_ERROR_MAX = 256 };
+/* Longest text of a struct tls_error, terminator included; bytes of a rule's id. */
+enum { TLS_ERROR_MAX = 256, TLS_RULE_ID_LEN = 32 };
 
 /* A certificate chain with its key. */
 struct tls_identity;
@@ -86,6 +86,10 @@ struct tls_context *tls_context_ref(struct tls_context *server);
 
 /* Gives up a reference and stores NULL; the last one frees it. Any thread; accepts NULL. */
 void tls_context_unref(struct tls_context **server);
+
+/* The id of the rule for clients that ask for this name (lower case), a hash of all that it says; empty when
+ * none is for it. Lives as long as the context. */
+struct slice tls_context_rule(const struct tls_context *server, struct slice name);
 
 /* The staples of its certificates, by number; NULL after the last one. Lives as long as the context. */
 struct tls_staple *tls_context_staple(const struct tls_context *server, unsigned number);

@@ -10,9 +10,6 @@
 
 #include <openssl/x509.h>
 
-/* Bytes of a rule's id. */
-enum { TLS_RULE_ID_LEN = 32 };
-
 /* See net/tls_context.h. */
 struct tls_identity {
     X509 *leaf;

@@ -1,15 +1,17 @@
 """Handshakes: versions, names, protocols, resumption, client certificates, and what is no handshake."""
 import contextlib
 import os
+import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
 
 from lib.client import get
-from lib.tls import TlsClient, client_context
+from lib.tls import Authority, TlsClient, client_context
 from lib.upstream import answers, echo, ok
 from lib.wait import SLOW, wait_until
 
@@ -328,6 +330,82 @@ def test_a_session_is_for_its_name(secure, upstream, authority, version):
         session, context = client.sock.session, client.sock.context
     with TlsClient(gateway.tls_port, context, "two.test", session) as client:
         assert not client.sock.session_reused
+
+
+def another_authority(gateway, ca, tmp_path):
+    """Puts it in the place of the site's."""
+    stranger = Authority(tmp_path / "stranger")
+    certificate = stranger.make("bob")
+    ca.write_bytes(stranger.ca.read_bytes())
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+    return certificate
+
+
+@pytest.fixture
+def guarded(secure, authority, tmp_path):
+    """guarded(upstream): a gateway whose site two.test trusts the authority, by a file that can be written."""
+    ca = tmp_path / "client-ca.pem"
+    ca.write_bytes(authority.ca.read_bytes())
+
+    def start(app):
+        settings = sites(authority)
+        settings[1]["client_certificates"]["ca"] = str(ca)
+        return secure(app, sites=settings), ca
+    return start
+
+
+def is_over(client):
+    with contextlib.suppress(ConnectionError):
+        return client.sock.recv(1) == b""
+    return True
+
+
+def test_trust_ends_with_its_authority(guarded, upstream, authority, tmp_path):
+    """A connection that was verified by an authority that is no more is closed; others are not touched."""
+    gateway, ca = guarded(upstream(echo))
+    alice = gateway.connect("two.test", certificate=authority.setting("alice"))
+    bystander = gateway.connect("one.test")
+    assert alice.get(host="two.test").status == bystander.get(host="one.test").status == 200
+    bob = another_authority(gateway, ca, tmp_path)
+    assert is_over(alice)
+    assert bystander.get(host="one.test").status == 200
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        gateway.connect("two.test", context=alice.sock.context, session=alice.sock.session).get(host="two.test")
+    context = client_context(authority, certificate=bob)
+    with gateway.connect("two.test", context=context) as client:
+        assert fields_of(client.get(host="two.test"))["x-client-cert-subject"] == "CN=bob"
+    for client in (alice, bystander):
+        client.close()
+
+
+def test_trust_outlives_a_reload_that_does_not_change_it(guarded, upstream, authority):
+    gateway, _ = guarded(upstream(echo))
+    with gateway.connect("two.test", certificate=authority.setting("alice")) as alice:
+        assert alice.get(host="two.test").status == 200
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+        assert alice.get(host="two.test").status == 200
+
+
+def test_what_is_under_way_ends_in_trust(guarded, upstream, authority, tmp_path):
+    """The response that is awaited still comes; nothing more is taken on the connection."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def script(connection):
+        connection.request()
+        asked.set()
+        go_on.wait(20)
+        connection.send(ok(b"late"))
+    gateway, ca = guarded(upstream(script))
+    with gateway.connect("two.test", certificate=authority.setting("alice")) as alice:
+        alice.send(get("/", host="two.test"))
+        assert asked.wait(20)
+        another_authority(gateway, ca, tmp_path)
+        go_on.set()
+        response = alice.response("GET")
+        assert response.body == b"late" and response.get("Connection") == "close"
+        assert is_over(alice)
 
 
 # memory ---------------------------------------------------------------------------------------------------
