@@ -70,7 +70,8 @@ static int tear_down(void **state)
 static struct stream *take(bool fresh)
 {
     struct stream *stream = NULL;
-    assert_int_equal(channel_take(endpoint, fresh, &stream), FAULT_NONE);
+    struct claim claim = {.task = &task, .fresh = fresh};
+    assert_int_equal(channel_take(endpoint, &claim, &stream), FAULT_NONE);
     stream->owner = &task;
     stream->arena = &arena;
     return stream;
