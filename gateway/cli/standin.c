@@ -37,10 +37,10 @@ struct standins {
 
 /* --- on the thread --- */
 
-static void on_accept(void *arg, int fd, const struct address *remote)
+static void on_accept(void *arg, int fd, const struct address *remote, struct crowd_place place)
 {
     struct standin *standin = arg;
-    session_open(&standin->sessions, &(struct session_entrance){.tls = false}, fd, remote);
+    session_open(&standin->sessions, &(struct session_entrance){.tls = false}, fd, remote, place);
 }
 
 static bool is_over(const struct standins *standins)
@@ -114,7 +114,7 @@ unsigned standins_add(struct standins *standins, struct slice name)
         (struct session_settings){.limits = {LINE_MAX_BYTES, HEAD_MAX_BYTES, FIELDS_MAX},
                                   .head_timeout_us = MINUTES(1),
                                   .keep_alive_timeout_us = DAYS(2)};
-    standin->listener = listener_start(&standins->loop, fd, on_accept, standin);
+    standin->listener = listener_start(&standins->loop, fd, NULL, on_accept, standin);
     list_append(&standins->all, &standin->node);
     return port_of(fd);
 }

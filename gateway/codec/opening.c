@@ -20,6 +20,7 @@ enum {
     OPENING_US = 10 * 1000 * 1000, /* from the accept to the end of the handshake */
     LINGER_US = 2 * 1000 * 1000,
     LINGER_BYTES = 64 * 1024,
+    REFUSED_MAX = 64, /* conns of a thread that are told 503 and listened to a little longer */
     REFUSALS_SAID_US = 10 * 1000 * 1000, /* how often at most */
     TLS_HANDSHAKE = 22                   /* content type of the first record (RFC 8446 section 5.1) */
 };
@@ -31,17 +32,28 @@ static const char PLAIN_REFUSED[] = "HTTP/1.1 400 Bad Request\r\n"
                                     "Connection: close\r\n\r\n"
                                     "400 Bad Request: this port speaks HTTPS; use https:// URLs\n";
 
+/* As nginx answers beyond limit_conn, which people and their tools know; HAProxy's silent close would look
+ * like a broken network. Before a handshake it would cost one to say it: there the connection just ends. */
+static const char CROWD_REFUSED[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                    "Content-Type: text/plain; charset=utf-8\r\n"
+                                    "Content-Length: 63\r\n"
+                                    "Cache-Control: no-store\r\n"
+                                    "Retry-After: 2\r\n"
+                                    "Connection: close\r\n\r\n"
+                                    "503 Service Unavailable: too many connections from one address\n";
+
 /* What is awaited. */
 enum opening_state {
     OPENING_HEADER,    /* of the PROXY protocol */
     OPENING_HELLO,     /* the first byte of the handshake */
     OPENING_HANDSHAKE, /* its end */
-    OPENING_REFUSED    /* plain HTTP was answered; what still comes is discarded */
+    OPENING_REFUSED    /* it was told why, in plain HTTP; what still comes is discarded */
 };
 
 struct opening {
     uint32_t magic;
     enum opening_state state;
+    enum fault refusal; /* why it is refused */
     struct session session;
     struct list_node patience; /* home->openings */
     struct session_home *home;
@@ -67,6 +79,7 @@ static void bury_opening(struct grave *grave)
 
 static void opening_free(struct opening *opening)
 {
+    opening->home->refused -= opening->refusal == FAULT_too_many_connections;
     conn_close(&opening->conn);
     timer_clear(opening->home->loop->timers, &opening->timer);
     list_remove(&opening->home->sessions, &opening->session.node);
@@ -102,23 +115,46 @@ static void opening_end(struct opening *opening, bool h2)
 static void on_timer(struct timer *timer)
 {
     struct opening *opening = CONTAINER_OF(timer, opening, timer);
-    opening_fail(opening, opening->state == OPENING_REFUSED ? FAULT_plain_on_tls : FAULT_opening_timeout);
+    opening_fail(opening, opening->state == OPENING_REFUSED ? opening->refusal : FAULT_opening_timeout);
 }
 
-/* --- the handshake --- */
-
-static void refuse_plain(struct opening *opening)
+/* Says why and discards what still comes, so that the answer is not lost in a reset. */
+static void refuse(struct opening *opening, enum fault fault, struct slice answer)
 {
     struct conn *conn = opening->conn;
-    size_t len = sizeof PLAIN_REFUSED - 1;
     opening->state = OPENING_REFUSED;
+    opening->refusal = fault;
+    opening->home->refused += fault == FAULT_too_many_connections;
     opening->got = 0;
     conn_unwatch(conn);
-    memcpy(conn_tx_reserve(conn, len), PLAIN_REFUSED, len);
-    conn_tx_commit(conn, len);
+    memcpy(conn_tx_reserve(conn, answer.len), answer.at, answer.len);
+    conn_tx_commit(conn, answer.len);
     conn_shutdown_tx(conn);
     timer_set(opening->home->loop->timers, &opening->timer, LINGER_US);
 }
+
+static bool may_answer(const struct session_home *home, const struct session_entrance *entrance)
+{
+    return !entrance->tls && home->refused < REFUSED_MAX;
+}
+
+/* --- who is admitted --- */
+
+/* A Unix socket's clients are chosen by its file's permissions. */
+static bool is_trusted(const struct session_settings *settings, const struct address *remote)
+{
+    for (uint32_t i = 0; i < settings->trusted_count; i++)
+        if (network_contains(&settings->trusted[i], remote))
+            return true;
+    return remote->any.sa_family == AF_UNIX;
+}
+
+bool opening_admits(struct session_home *home, struct conn *conn, const struct stream_client *client)
+{
+    return is_trusted(&home->settings, &client->address) || crowd_count(conn_place(conn), &client->address);
+}
+
+/* --- the handshake --- */
 
 static void look_at_hello(struct opening *opening)
 {
@@ -129,7 +165,7 @@ static void look_at_hello(struct opening *opening)
     bool is_hello = first == TLS_HANDSHAKE && opening->home->tls != NULL;
     opening->state = OPENING_HANDSHAKE;
     if (is_letter)
-        refuse_plain(opening);
+        refuse(opening, FAULT_plain_on_tls, SLICE(PLAIN_REFUSED));
     else if (is_hello)
         conn_start_tls(opening->conn, opening->home->tls);
     else
@@ -159,10 +195,23 @@ static void on_open(struct opening *opening)
 
 /* --- the header --- */
 
+/* The client that the header names has too many connections. */
+static void turn_away(struct opening *opening)
+{
+    if (may_answer(opening->home, &opening->entrance))
+        refuse(opening, FAULT_too_many_connections, SLICE(CROWD_REFUSED));
+    else
+        opening_fail(opening, FAULT_too_many_connections);
+}
+
 static void on_header(struct opening *opening, const struct proxy_header *header)
 {
     if (header->has_source)
         session_client_set_address(&opening->client, &header->source);
+    if (header->has_source && !opening_admits(opening->home, opening->conn, &opening->client.client)) {
+        turn_away(opening);
+        return;
+    }
     if (!opening->entrance.tls) {
         conn_unwatch(opening->conn);
         opening_end(opening, false);
@@ -221,7 +270,7 @@ static enum fault fault_of(const struct opening *opening)
 {
     switch (opening->state) {
     case OPENING_HEADER: return FAULT_bad_proxy_header;
-    case OPENING_REFUSED: return FAULT_plain_on_tls;
+    case OPENING_REFUSED: return opening->refusal;
     default: return FAULT_handshake_failed;
     }
 }
@@ -257,23 +306,14 @@ static const struct session_ops opening_ops = {.drain = drain_opening, .kill = k
 
 /* --- birth --- */
 
-/* A Unix socket's clients are chosen by its file's permissions. */
-static bool is_trusted(const struct session_settings *settings, const struct address *remote)
-{
-    for (uint32_t i = 0; i < settings->trusted_count; i++)
-        if (network_contains(&settings->trusted[i], remote))
-            return true;
-    return remote->any.sa_family == AF_UNIX;
-}
-
-static void say_refused(struct session_home *home, const struct stream_client *client)
+static void say_refused(struct session_home *home, const struct stream_client *client, enum fault fault)
 {
     uint64_t now_us = clock_now_us(&home->loop->clock);
     if (home->refusal_said_us && now_us - home->refusal_said_us < REFUSALS_SAID_US)
         return;
     home->refusal_said_us = now_us;
-    log_warn("opening", "%s client=%.*s reason=%s", fault_row(FAULT_handshakes_full)->sentence,
-             SLICE_ARGS(client->text), fault_row(FAULT_handshakes_full)->name);
+    log_warn("opening", "%s client=%.*s reason=%s", fault_row(fault)->sentence, SLICE_ARGS(client->text),
+             fault_row(fault)->name);
 }
 
 /* Who waits for us has not used up its patience, however old it is. False when nobody can be sent away. */
@@ -292,22 +332,16 @@ static bool make_room(struct session_home *home)
     return false;
 }
 
-static void refuse_newcomer(struct session_home *home, struct conn *conn)
+static void refuse_newcomer(struct session_home *home, struct conn *conn, enum fault fault)
 {
     counters_add(home->loop->counters, COUNTER_openings_failed, 1);
-    counters_cause(home->loop->counters, FAULT_handshakes_full);
+    counters_cause(home->loop->counters, fault);
     conn_close(&conn);
 }
 
-void opening_start(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
-                   const struct session_client *client)
+static struct opening *opening_new(struct session_home *home, const struct session_entrance *entrance,
+                                   struct conn *conn, const struct session_client *client)
 {
-    if (home->openings.count >= home->settings.openings_max)
-        say_refused(home, &client->client);
-    if (!make_room(home)) {
-        refuse_newcomer(home, conn);
-        return;
-    }
     struct opening *opening = calloc(1, sizeof *opening);
     CHECK(opening != NULL);
     opening->magic = OPENING_MAGIC;
@@ -323,8 +357,31 @@ void opening_start(struct session_home *home, const struct session_entrance *ent
     list_append(&home->openings, &opening->patience);
     conn_hand_over(conn, (struct conn_owner){on_facts, opening});
     conn_watch(conn);
+    return opening;
+}
+
+void opening_start(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
+                   const struct session_client *client)
+{
+    if (home->openings.count >= home->settings.openings_max)
+        say_refused(home, &client->client, FAULT_handshakes_full);
+    if (!make_room(home)) {
+        refuse_newcomer(home, conn, FAULT_handshakes_full);
+        return;
+    }
+    struct opening *opening = opening_new(home, entrance, conn, client);
     opening->state = entrance->proxy_protocol ? OPENING_HEADER : OPENING_HELLO;
     timer_set(home->loop->timers, &opening->timer, entrance->proxy_protocol ? HEADER_US : OPENING_US);
     if (entrance->proxy_protocol && !is_trusted(&home->settings, &client->client.address))
         opening_fail(opening, FAULT_untrusted_proxy);
+}
+
+void opening_refuse(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
+                    const struct session_client *client)
+{
+    say_refused(home, &client->client, FAULT_too_many_connections);
+    if (may_answer(home, entrance))
+        refuse(opening_new(home, entrance, conn, client), FAULT_too_many_connections, SLICE(CROWD_REFUSED));
+    else
+        refuse_newcomer(home, conn, FAULT_too_many_connections);
 }

@@ -12,4 +12,13 @@
 void opening_start(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
                    const struct session_client *client);
 
+/* Counts the conn for its client; false when the client has as many as it may. Trusted proxies and Unix
+ * sockets carry many clients: they are not counted. */
+bool opening_admits(struct session_home *home, struct conn *conn, const struct stream_client *client);
+
+/* Ends a conn that was not admitted: where TLS is spoken, or when many are being refused, at once, else with
+ * a 503. */
+void opening_refuse(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
+                    const struct session_client *client);
+
 #endif

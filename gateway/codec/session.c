@@ -114,14 +114,19 @@ static void on_no_facts(void *owner, unsigned facts)
 }
 
 void session_open(struct session_home *home, const struct session_entrance *entrance, int fd,
-                  const struct address *remote)
+                  const struct address *remote, struct crowd_place place)
 {
     struct session_client client = {.client = {.redirects = entrance->redirects}};
     session_client_set_address(&client, remote);
     struct conn *conn = conn_accept(home->loop, fd, (struct conn_owner){on_no_facts, NULL});
-    if (conn == NULL)
+    if (conn == NULL) {
+        crowd_leave(&place);
         return;
-    if (entrance->tls || entrance->proxy_protocol)
+    }
+    *conn_place(conn) = place;
+    if (!opening_admits(home, conn, &client.client))
+        opening_refuse(home, entrance, conn, &client);
+    else if (entrance->tls || entrance->proxy_protocol)
         opening_start(home, entrance, conn, &client);
     else
         session_speak(home, conn, &client, false);

@@ -43,7 +43,8 @@ struct config_client {
     uint64_t body_grace_us;
     uint64_t request_line_max, head_max; /* bytes */
     uint32_t fields_max;
-    uint32_t connections_max; /* per thread; 0: by the file limit */
+    uint32_t connections_max;        /* of all threads; 0: by the file limit */
+    uint32_t connections_per_client; /* 0: any number */
     struct config_origin *origins;
 };
 

@@ -408,7 +408,13 @@ void conn_close(struct conn **conn_at)
     conn_secret_free(conn, true);
     close(conn->fd);
     conn->fd = -1;
+    crowd_leave(&conn->place);
     task_bury(&conn->loop->tasks, &conn->grave, bury_conn);
+}
+
+struct crowd_place *conn_place(struct conn *conn)
+{
+    return &conn->place;
 }
 
 void conn_reset(struct conn **conn)

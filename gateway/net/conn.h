@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/fault.h"
 #include "base/loop.h"
+#include "net/crowd.h"
 #include "net/tls.h"
 
 /* What has happened on the socket. */
@@ -41,6 +42,9 @@ struct conn_owner {
 
 /* Takes over a connected, non-blocking socket. NULL (the socket is closed) when it cannot be registered. */
 struct conn *conn_accept(struct loop *loop, int fd, struct conn_owner owner);
+
+/* What the conn holds among its like, given up when it is closed; nothing at first. */
+struct crowd_place *conn_place(struct conn *conn);
 
 /* Starts connecting. CONN_OPEN or CONN_FAILED follows, never from inside this call. NULL when no socket could
  * be made: errno tells why. */

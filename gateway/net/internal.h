@@ -74,6 +74,7 @@ struct conn {
     struct tx_queue *tx;
     uint64_t tx_total;
     struct conn_secret *secret; /* MODE_HANDSHAKE and MODE_TLS */
+    struct crowd_place place;   /* of a client's connection */
 };
 
 /* --- conn.c --- */

@@ -4,6 +4,8 @@
  */
 #include "net/listener.h"
 
+#include "base/counters.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -19,6 +21,7 @@ struct listener {
     int fd;
     struct event event;
     struct timer rest;
+    struct crowd *crowd;
     listener_accept_fn *on_accept;
     void *arg;
 };
@@ -119,21 +122,33 @@ static void unmap(struct address *address)
     address->len = sizeof in;
 }
 
+static void rest(struct listener *listener)
+{
+    counters_add(listener->loop->counters, COUNTER_accepts_paused, 1);
+    event_del(&listener->event);
+    timer_set(listener->loop->timers, &listener->rest, REST_US);
+}
+
 /* Accepts one; false when nothing more can be accepted in this turn. */
 static bool accept_one(struct listener *listener)
 {
     struct address remote;
+    struct crowd_place place;
+    if (!crowd_enter(listener->crowd, &place)) {
+        rest(listener);
+        return false;
+    }
     memset(&remote, 0, sizeof remote);
     remote.len = sizeof remote.un;
     int fd = accept4(listener->fd, &remote.any, &remote.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         unmap(&remote);
-        listener->on_accept(listener->arg, fd, &remote);
+        listener->on_accept(listener->arg, fd, &remote, place);
         return true;
     }
+    crowd_leave(&place);
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        event_del(&listener->event);
-        timer_set(listener->loop->timers, &listener->rest, REST_US);
+        rest(listener);
         return false;
     }
     return errno == ECONNABORTED || errno == EINTR;
@@ -152,12 +167,14 @@ static void on_rested(struct timer *timer)
     event_add(&listener->event, NULL);
 }
 
-struct listener *listener_start(struct loop *loop, int fd, listener_accept_fn *on_accept, void *arg)
+struct listener *listener_start(struct loop *loop, int fd, struct crowd *crowd, listener_accept_fn *on_accept,
+                                void *arg)
 {
     struct listener *listener = calloc(1, sizeof *listener);
     CHECK(listener != NULL);
     listener->loop = loop;
     listener->fd = fd;
+    listener->crowd = crowd;
     listener->on_accept = on_accept;
     listener->arg = arg;
     listener->rest.fire = on_rested;

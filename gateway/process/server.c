@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "net/crowd.h"
 #include "net/tls_tickets.h"
 #include "config/diff.h"
 #include "observe/access_log.h"
@@ -39,6 +40,7 @@ struct server {
     bool *has_address;      /* by upstream of the newest configuration: its names have given one */
     uint32_t without_address;
     struct slots_book *slots;
+    struct crowd *crowd;
     struct thread *threads[SOCKETS_THREADS_MAX];
     uint32_t thread_count;
     uint32_t ended_count;
@@ -263,6 +265,7 @@ static void make_threads(struct server *server, struct sockets *sockets)
         struct thread_settings settings = {.snapshot = server->snapshot,
                                            .log = server->log,
                                            .slots = server->slots,
+                                           .crowd = server->crowd,
                                            .listening = sockets_of(sockets, i),
                                            .hurry = ask_to_hurry,
                                            .ended = tell_ended,
@@ -315,6 +318,7 @@ struct server *server_start(const struct server_settings *settings)
     server->base = settings->base;
     server->snapshot = snapshot_ref(settings->snapshot);
     server->slots = slots_book_new();
+    server->crowd = crowd_new();
     mailbox_open(&server->mailbox, server->base, server);
     server->deadline = event_new(server->base, -1, 0, on_deadline, server);
     server->patience = event_new(server->base, -1, 0, on_patience, server);
@@ -338,6 +342,7 @@ void server_end(struct server **server_at)
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_end(&server->threads[i]);
     slots_book_free(&server->slots);
+    crowd_free(&server->crowd);
     resolver_free(&server->resolver);
     ocsp_stop(&server->ocsp);
     mailbox_close(&server->mailbox);

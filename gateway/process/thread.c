@@ -34,6 +34,7 @@ struct thread {
     struct exchange_home exchanges;
     struct clusters clusters;
     struct door *doors;
+    struct crowd *crowd;
     bool started, draining;
     void (*ended)(void *arg);
     void *arg;
@@ -59,11 +60,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void on_accept(void *arg, int fd, const struct address *remote)
+static void on_accept(void *arg, int fd, const struct address *remote, struct crowd_place place)
 {
     struct door *door = arg;
     counters_add(&door->thread->counters, COUNTER_inbound_accepted, 1);
-    session_open(&door->thread->sessions, &door->entrance, fd, remote);
+    session_open(&door->thread->sessions, &door->entrance, fd, remote, place);
 }
 
 /* --- letters --- */
@@ -172,6 +173,8 @@ static void serve_from(struct thread *thread, struct snapshot *snapshot)
     pin_unref(&thread->exchanges.pin);
     thread->exchanges.pin = pin_new(snapshot, &thread->clusters);
     thread->sessions.settings = settings_of(snapshot->config);
+    crowd_bound(thread->crowd, snapshot->config->client.connections_max,
+                snapshot->config->client.connections_per_client);
     session_home_set_tls(&thread->sessions, (struct tls_context *)snapshot_part(snapshot, &tls_module));
 }
 
@@ -201,7 +204,7 @@ static struct door *open_door(struct thread *thread, struct slice text, int sock
     door->thread = thread;
     door->text = strndup(text.at, text.len);
     CHECK(door->text != NULL);
-    door->listener = listener_start(&thread->loop, socket, on_accept, door);
+    door->listener = listener_start(&thread->loop, socket, thread->crowd, on_accept, door);
     return door;
 }
 
@@ -274,6 +277,7 @@ struct thread *thread_new(const struct thread_settings *settings)
     CHECK(thread != NULL);
     memset(thread, 0, sizeof *thread);
     thread->ended = settings->ended;
+    thread->crowd = settings->crowd;
     thread->arg = settings->arg;
     counters_init(&thread->counters);
     loop_open(&thread->loop, &thread->counters);

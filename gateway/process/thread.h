@@ -12,6 +12,7 @@
 #include "upstream/slots.h"
 
 struct thread;
+struct crowd;
 struct tls_context;
 
 /* What a worker is born with. */
@@ -19,6 +20,7 @@ struct thread_settings {
     struct snapshot *snapshot; /* a reference is taken */
     struct access_log *log;
     struct slots_book *slots; /* shared by all workers; must outlive them */
+    struct crowd *crowd;      /* likewise */
     const int *listening;     /* sockets, one a listener of the configuration; taken over */
     clusters_hurry_fn *hurry; /* called on the worker's thread; must be safe there */
     void (*ended)(void *arg); /* its last act, on the worker's thread */

@@ -63,7 +63,7 @@ static unsigned come_to_open(const struct session_entrance *through)
     struct address remote;
     assert_true(address_from_literal(SLICE("192.0.2.1"), 4711, &remote));
     make_pair(ends);
-    session_open(&home, through, ends[0], &remote);
+    session_open(&home, through, ends[0], &remote, (struct crowd_place){0});
     clients[came] = ends[1];
     return came++;
 }

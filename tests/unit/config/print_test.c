@@ -69,6 +69,7 @@ static void whole(void **state)
                               "  head_max: 32KiB  # default\n"
                               "  fields_max: 100  # default\n"
                               "  connections_max: 0  # default\n"
+                              "  connections_per_client: 0  # default\n"
                               "listen:\n"
                               "  - address: \":80\"  # t.yaml:1\n"
                               "    tls: false  # default\n"

@@ -49,10 +49,15 @@ static int tear_down(void **state)
     return listener != NULL;
 }
 
-static void on_accept(void *arg, int fd, const struct address *remote)
+static struct crowd *crowd; /* NULL in most tests */
+static struct crowd_place places[CLIENTS];
+
+static void on_accept(void *arg, int fd, const struct address *remote, struct crowd_place place)
 {
     assert_ptr_equal(arg, fds);
+    assert_ptr_equal(place.crowd, crowd);
     assert_true(accepted < CLIENTS);
+    places[accepted] = place;
     fds[accepted] = fd;
     remotes[accepted++] = *remote;
 }
@@ -60,7 +65,7 @@ static void on_accept(void *arg, int fd, const struct address *remote)
 static void start_on(int fd)
 {
     assert_true(fd >= 0);
-    listener = listener_start(&loop, fd, on_accept, fds);
+    listener = listener_start(&loop, fd, crowd, on_accept, fds);
     assert_non_null(listener);
 }
 
@@ -388,6 +393,30 @@ static void stopping_accepts_who_waits(void **state)
     close(again);
 }
 
+static void it_rests_when_the_crowd_is_full(void **state)
+{
+    (void)state;
+    unsigned port;
+    crowd = crowd_new();
+    crowd_bound(crowd, 2, 0);
+    start_on(bind_free("127.0.0.1", &port));
+    connect_clients("127.0.0.1", port, 0, 4);
+    TURN_UNTIL(accepted == 2);
+    turn_for(20000);
+    assert_int_equal(accepted, 2);
+    assert_true(loop_counts.value[COUNTER_accepts_paused] > 0);
+    crowd_leave(&places[0]);
+    ahead_us += SECOND_US;
+    TURN_UNTIL(accepted == 3);
+    crowd_leave(&places[1]);
+    crowd_leave(&places[2]);
+    ahead_us += SECOND_US;
+    TURN_UNTIL(accepted == 4);
+    crowd_leave(&places[3]);
+    listener_stop(&listener);
+    crowd_free(&crowd);
+}
+
 int main(void)
 {
 #define TEST(name)       cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -409,6 +438,7 @@ int main(void)
         LIMIT_TEST(it_rests_again),
         LIMIT_TEST(stopping_while_it_rests),
         TEST(stopping_accepts_who_waits),
+        TEST(it_rests_when_the_crowd_is_full),
     };
 #undef LIMIT_TEST
 #undef TEST

@@ -1,0 +1,156 @@
+/*
+ * The counts behind net/crowd.h: an atomic total, and a chained table in shards, each with its lock, which is
+ * held for a short walk. The hash is seeded, for clients choose their addresses.
+ */
+#include "net/crowd.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { SHARDS = 64, CHAINS = 512 };
+
+/* The family and the part of the address that counts. */
+struct client_key {
+    uint64_t family, prefix;
+};
+
+struct crowd_client {
+    struct crowd_client *next;
+    struct client_key key;
+    uint32_t connections;
+};
+
+struct shard {
+    struct {
+        pthread_mutex_t lock;
+        struct crowd_client *chains[CHAINS];
+    } shared;
+};
+
+struct crowd {
+    uint64_t seed;
+    struct {
+        _Atomic uint32_t total, total_max, client_max;
+    } shared;
+    struct shard shards[SHARDS];
+};
+
+struct crowd *crowd_new(void)
+{
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    CHECK(crowd != NULL);
+    crowd->seed = hash_seed();
+    for (int i = 0; i < SHARDS; i++)
+        pthread_mutex_init(&crowd->shards[i].shared.lock, NULL);
+    return crowd;
+}
+
+void crowd_free(struct crowd **crowd_at)
+{
+    struct crowd *crowd = *crowd_at;
+    *crowd_at = NULL;
+    if (crowd == NULL)
+        return;
+    CHECK(atomic_load(&crowd->shared.total) == 0);
+    for (int i = 0; i < SHARDS; i++)
+        pthread_mutex_destroy(&crowd->shards[i].shared.lock);
+    free(crowd);
+}
+
+void crowd_bound(struct crowd *crowd, uint32_t total_max, uint32_t client_max)
+{
+    atomic_store(&crowd->shared.total_max, total_max);
+    atomic_store(&crowd->shared.client_max, client_max);
+}
+
+bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out)
+{
+    *place_out = (struct crowd_place){.crowd = crowd};
+    if (crowd == NULL)
+        return true;
+    uint32_t most = atomic_load_explicit(&crowd->shared.total_max, memory_order_relaxed);
+    uint32_t before = atomic_fetch_add(&crowd->shared.total, 1);
+    if (most == 0 || before < most)
+        return true;
+    crowd_leave(place_out);
+    return false;
+}
+
+static struct client_key key_of(const struct address *client)
+{
+    struct client_key key = {.family = client->any.sa_family};
+    if (client->any.sa_family == AF_INET6)
+        memcpy(&key.prefix, &client->in6.sin6_addr, sizeof key.prefix);
+    else if (client->any.sa_family == AF_INET)
+        memcpy(&key.prefix, &client->in.sin_addr, sizeof client->in.sin_addr);
+    return key;
+}
+
+/* Where the chain of the key begins. */
+static struct crowd_client **chain_of(struct crowd *crowd, struct client_key key, struct shard **shard_out)
+{
+    uint64_t hash = hash_bytes(slice_make((const char *)&key, sizeof key), crowd->seed);
+    *shard_out = &crowd->shards[hash % SHARDS];
+    return &(*shard_out)->shared.chains[hash / SHARDS % CHAINS];
+}
+
+/* The client's entry, made if there is none. */
+static struct crowd_client *find_or_make(struct crowd_client **chain, struct client_key key)
+{
+    struct crowd_client *client = *chain;
+    while (client && (client->key.family != key.family || client->key.prefix != key.prefix))
+        client = client->next;
+    if (client)
+        return client;
+    client = calloc(1, sizeof *client);
+    CHECK(client != NULL);
+    *client = (struct crowd_client){.next = *chain, .key = key};
+    *chain = client;
+    return client;
+}
+
+bool crowd_count(struct crowd_place *place, const struct address *address)
+{
+    struct crowd *crowd = place->crowd;
+    uint32_t most = crowd ? atomic_load_explicit(&crowd->shared.client_max, memory_order_relaxed) : 0;
+    if (most == 0 || place->client)
+        return true;
+    struct shard *shard;
+    struct client_key key = key_of(address);
+    struct crowd_client **chain = chain_of(crowd, key, &shard);
+    pthread_mutex_lock(&shard->shared.lock);
+    struct crowd_client *client = find_or_make(chain, key);
+    bool fits = client->connections < most; /* so an entry that was made now stays */
+    client->connections += fits;
+    pthread_mutex_unlock(&shard->shared.lock);
+    if (fits)
+        place->client = client;
+    return fits;
+}
+
+static void uncount(struct crowd *crowd, struct crowd_client *client)
+{
+    struct shard *shard;
+    struct crowd_client **at = chain_of(crowd, client->key, &shard);
+    pthread_mutex_lock(&shard->shared.lock);
+    if (--client->connections == 0) {
+        while (*at != client)
+            at = &(*at)->next;
+        *at = client->next;
+        free(client);
+    }
+    pthread_mutex_unlock(&shard->shared.lock);
+}
+
+void crowd_leave(struct crowd_place *place)
+{
+    if (place->client)
+        uncount(place->crowd, place->client);
+    if (place->crowd)
+        atomic_fetch_sub(&place->crowd->shared.total, 1);
+    *place = (struct crowd_place){.crowd = NULL};
+}
