@@ -254,3 +254,15 @@ def test_header_changes_say_where_they_come_from(command, tmp_path):
     assert re.search(r"headers: request: sets X-Who: %\{client_ip\}  # .*headers.yaml:6\n", said)
     assert re.search(r"headers: response: removes Server  # .*headers.yaml:7\n", said)
     assert re.search(r"added +X-Who: 192.0.2.1\n", said)
+
+
+def test_the_bound_of_an_upstream_and_its_queue(explain, file):
+    def said(**settings):
+        bounded = file({"listen": [":80"], "upstreams": {"app": {"servers": ["127.0.0.1:1"], **settings}},
+                        "sites": [{"hosts": ["*"], "routes": [route_to("app")]}]})
+        return re.sub(r" +", " ", explain("http://a.test/", file=bounded).stdout)
+    text = said(connections_max=48, queue={"length": 7})
+    assert re.search(r"connections_max: 48 # \S+:\d+\n", text) and re.search(r"queue length: 7 # \S+:\d+\n", text)
+    assert "queue timeout: 10s # default\n" in text
+    text = said()
+    assert "connections_max: 0 # default\n" in text and "queue" not in text
