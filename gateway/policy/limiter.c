@@ -219,12 +219,10 @@ static struct lock *lock_of(const struct limiter_check *check)
 
 static bool find_tag(struct limiter_check *check)
 {
-    unsigned found = 0;
-    for (unsigned i = 0; i < WAYS; i++)
-        found |= (unsigned)(check->set->tags[i] == check->tag) << i;
-    if (found)
-        check->way = (unsigned)__builtin_ctz(found);
-    return found != 0;
+    for (check->way = 0; check->way < WAYS; check->way++)
+        if (check->set->tags[check->way] == check->tag)
+            return true;
+    return false;
 }
 
 /* The place of a new key: the one that holds the least. */
@@ -254,10 +252,8 @@ static void look(struct limiter_check *check)
     if (!is_known)
         find_place(check);
     check->held = is_known ? held_of(limiter, check->set->states[check->way], check->now) : 0;
-    check->excess = check->held / unit * 1000 + check->held % unit * 1000 / unit;
     uint64_t from = check->delay_from < check->burst ? check->delay_from * unit : room;
-    uint64_t ahead = check->held > from ? check->held - from : 0;
-    check->delay_us = ahead / limiter->ticks;
+    check->delay_us = check->held > from ? (check->held - from) / limiter->ticks : 0;
     bool is_over = check->is_full ? !check->passes_when_full : check->held > room;
     check->outcome = is_over ? LIMITER_REJECTED : check->delay_us > 0 ? LIMITER_DELAYED : LIMITER_PASSED;
 }
@@ -281,6 +277,8 @@ static void tell(struct limiter_check *check)
     uint64_t unit = limiter->unit, room = check->burst * unit;
     uint64_t state = check->set->states[check->way];
     check->left = check->held <= room ? (room - check->held) / unit + 1 : 0;
+    if (check->outcome == LIMITER_REJECTED)
+        check->excess = check->held / unit * 1000 + check->held % unit * 1000 / unit;
     if (check->is_full) {
         check->left = check->passes_when_full;
         check->more_us = wait_us(limiter, state, check->now, unit);

@@ -48,7 +48,7 @@ struct limiter_check {
     /* Answered. */
     enum limiter_outcome outcome;
     uint64_t delay_us; /* DELAYED: until it is the request's turn */
-    uint64_t excess;   /* thousandths of requests that were ahead of it, as nginx counts them */
+    uint64_t excess;   /* REJECTED: thousandths of requests that are ahead of it, as nginx counts them */
     uint64_t left;     /* requests that would pass now */
     uint64_t more_us;  /* until it is one more, if nobody asks; 0: it will not be more */
 

@@ -133,8 +133,9 @@ static void say(struct policy_call *call, const struct config_limit *limit, bool
 
 static struct rate_asked *prepare(struct policy_call *call, const struct rate_rule *rule)
 {
-    struct rate_asked *asked = arena_alloc(call->arena, sizeof *asked);
-    asked->count = 0;
+    struct rate_asked *asked = arena_zalloc(call->arena, sizeof *asked);
+    asked->limits = arena_alloc(call->arena, rule->count * sizeof *asked->limits);
+    asked->checks = arena_alloc(call->arena, rule->count * sizeof *asked->checks);
     for (uint32_t i = 0; i < rule->count; i++) {
         const struct config_limit *limit = rule->limits[i];
         struct limiter_check check = {.limiter = rule->limiters[i],

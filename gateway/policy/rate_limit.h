@@ -12,8 +12,8 @@
 struct rate_asked {
     unsigned count;
     bool admitted;
-    const struct config_limit *limits[LIMITER_CHECKS_MAX];
-    struct limiter_check checks[LIMITER_CHECKS_MAX];
+    const struct config_limit **limits;
+    struct limiter_check *checks; /* by the same index */
 };
 
 /* Whether this limit keeps the request. */
