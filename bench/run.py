@@ -122,7 +122,7 @@ def finish(options, measured, names):
 def count_syscalls(names, crew_core, upstream, connections):
     status = 0
     for name in names:
-        process, target = fleet.start_proxy(name, crew_core, upstream, [("prefix", "/")], connections)
+        process, target = fleet.start_proxy(name, crew_core, upstream, ([("prefix", "/")], False), connections)
         try:
             status |= syscalls.measure(target)
         finally:

@@ -1,4 +1,4 @@
-"""The processes of one run: the upstream, and the proxies before it for one set of routes."""
+"""The processes of one run: the upstream, and the proxies before it for one kind of work."""
 import contextlib
 
 import machine
@@ -15,38 +15,38 @@ def start_upstream(held, core):
     return Target(DIRECT, process.pid, port, None, port)
 
 
-def start_proxy(name, core, upstream, routes, connections):
-    """(process, target); raises Failure when it does not come up."""
+def start_proxy(name, core, upstream, work, connections):
+    """(process, target); raises Failure when it does not come up. `work` is (routes, limited)."""
     proxy, port, tls_port = PROXIES[name], machine.free_port(), machine.free_port()
-    arguments = proxy.configure(Job(port, tls_port, upstream.port, connections, routes, certificate()))
+    arguments = proxy.configure(Job(port, tls_port, upstream.port, connections, *work, certificate()))
     process = machine.Process(name, core, [proxy.path(), *arguments])
     process.wait_for(port)
     return process, Target(name, process.pid, port, tls_port, upstream.port)
 
 
 class Fleet:
-    """The named proxies, all running for one set of routes; idle ones cost nothing while one has its turn."""
+    """The named proxies, all running for one kind of work; idle ones cost nothing while one has its turn."""
 
     def __init__(self, names, core, upstream, connections):
         self.names, self.core, self.upstream, self.connections = names, core, upstream, connections
-        self.routes, self.running, self.targets = None, [], []
+        self.work, self.running, self.targets = None, [], []
 
     def ready(self, scenario):
         """Targets for this scenario; what does not serve it is reported and left out."""
-        routes = scenario.routes()
-        if self.routes != routes or scenario.fresh:
+        work = scenario.routes(), scenario.limited
+        if self.work != work or scenario.fresh:
             self.stop()
-            self.start(routes)
+            self.start(work)
         return [target for target in self.targets if self.probe(target, scenario)]
 
-    def start(self, routes):
-        self.routes = routes
+    def start(self, work):
+        self.work = work
         for name in self.names:
             if name == DIRECT:
                 self.targets.append(self.upstream)
                 continue
             try:
-                process, target = start_proxy(name, self.core, self.upstream, routes, self.connections)
+                process, target = start_proxy(name, self.core, self.upstream, work, self.connections)
             except machine.Failure as failure:
                 print(f"{failure}; left out", flush=True)
                 continue
@@ -67,4 +67,4 @@ class Fleet:
     def stop(self):
         for process in self.running:
             process.stop()
-        self.routes, self.running, self.targets = None, [], []
+        self.work, self.running, self.targets = None, [], []

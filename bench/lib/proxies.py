@@ -14,6 +14,9 @@ from certificates import Certificate
 from machine import Failure, ROOT, WORK
 
 
+RATE = 1000000  # nobody reaches it: what is measured is the asking
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
     """What a proxy shall do. Routes are (prefix or regex, pattern); all lead to the one upstream."""
@@ -22,10 +25,13 @@ class Job:
     upstream: int
     connections: int
     routes: list
+    limited: bool            # by X-Key, RATE a second
     certificate: Certificate
 
     def prefixes(self, proxy):
-        """The patterns, for a proxy that knows no others."""
+        """The patterns, for a proxy that knows no others, and no limits either."""
+        if self.limited:
+            raise Failure(f"{proxy} has no rate limits")
         if any(kind != "prefix" for kind, _ in self.routes):
             raise Failure(f"{proxy} has no routes by regular expression")
         return [pattern.rstrip("/") + "/" for _, pattern in self.routes]
@@ -52,6 +58,7 @@ def write(name, text):
 def portico(job):
     routes = "\n".join(f"      - {{ {kind}: '{pattern}', upstream: app, max_body: 1GiB }}"
                        for kind, pattern in job.routes)
+    limits = f"limits: {{ api: {{ rate: {RATE}/s, burst: {RATE}, key: header X-Key }} }}\ndefaults: {{ limits: [api] }}" if job.limited else ""
     return ["run", write("portico.yaml", f"""\
 process: {{ threads: 1 }}
 log: {{ access: off }}
@@ -63,6 +70,7 @@ tls:
     - {{ chain: "{job.certificate.chain}", key: "{job.certificate.key}" }}
 upstreams:
   app: {{ servers: ["127.0.0.1:{job.upstream}"], idle_max: 1024, idle_timeout: 1h }}
+{limits}
 sites:
   - hosts: ["*"]
     routes:
@@ -75,6 +83,8 @@ def nginx(job):
     locations = "\n".join(
         f"        location {sign[kind]}{pattern if kind == 'regex' else pattern.rstrip('/') + '/'} "
         "{ proxy_pass http://app; }" for kind, pattern in job.routes)
+    zone = f"limit_req_zone $http_x_key zone=api:32m rate={RATE}r/s;" if job.limited else ""
+    limit = f"limit_req zone=api burst={RATE} nodelay;" if job.limited else ""
     root = "user root;" if os.geteuid() == 0 else ""
     return ["-e", WORK / "nginx.error", "-c", write("nginx.conf", f"""\
 {root}
@@ -85,6 +95,8 @@ pid {WORK}/nginx.pid;
 events {{ worker_connections {job.connections * 2}; multi_accept on; }}
 http {{
     access_log off;
+    {zone}
+    {limit}
     keepalive_timeout 1h;
     keepalive_requests 1000000000;
     client_header_timeout 10s;
@@ -137,6 +149,9 @@ def haproxy(job):
     choose = "default_backend app" if job.routes == [("prefix", "/")] else "\n    ".join(
         f"use_backend %[path,{by}({path})]" for by, path, some in
         (("map_beg", prefixes, lines["prefix"]), ("map_reg", regexes, lines["regex"])) if some)
+    limit = f"""stick-table type string len 16 size 200k expire 1m store http_req_rate(1s)
+    http-request track-sc0 req.hdr(x-key)
+    http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt {RATE} }}""" if job.limited else ""
     return ["-db", "-q", "-f", write("haproxy.cfg", f"""\
 global
     nbthread 1
@@ -158,6 +173,7 @@ frontend bench
     bind 127.0.0.1:{job.port} backlog 4096
     bind 127.0.0.1:{job.tls_port} backlog 4096 ssl crt {job.certificate.both} alpn h2,http/1.1
     option forwardfor
+    {limit}
     http-request set-header X-Real-IP %[src]
     http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}
     http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}

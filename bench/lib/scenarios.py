@@ -31,6 +31,7 @@ class Scenario:
     load: Callable                # (target, seconds) -> Sample
     routes: Callable = everything
     probe: str = "/"              # a path that has to answer 200 before anything is measured
+    limited: bool = False         # by a rate limit that nobody reaches, keyed by X-Key
     tls: bool = False             # the probe, too, goes to the TLS port
     fresh: bool = False           # needs proxies that have done nothing yet
     direct: bool = True           # makes sense without a proxy
@@ -52,6 +53,11 @@ def cycle(path, count):
 def routed(count, **more):
     return Scenario(f"routes-{count}", "us/request", cycle(PREFIX_PATH, count), direct=False,
                     routes=functools.partial(prefixes, count), probe=PREFIX_PATH % (count - 1), **more)
+
+
+def limited(count, **more):
+    return Scenario(f"limiter-{count}", "us/request", functools.partial(loads.http, connections=64, script="keys.lua", args=(count or 1,)),
+                    limited=count > 0, direct=False, quick=False, **more)
 
 
 UPLOAD = functools.partial(loads.http, connections=4, per="byte", size=None, path="/upload",
@@ -78,6 +84,9 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     routed(10000),
     Scenario("regex-100", "us/request", cycle(REGEX_PATH, 100), routes=functools.partial(regexes, 100),
              probe=REGEX_PATH % 99, direct=False, quick=False),
+    limited(0),
+    limited(1),
+    limited(100000),
     Scenario("idle-8k", "KiB/connection", functools.partial(loads.idle, connections=8000), fresh=True,
              direct=False, quick=False),
     secure("tls-64", "us/request", loads.https, connections=64, quick=True),
