@@ -44,7 +44,7 @@ def test_a_bad_configuration_is_refused_with_its_place(tmp_path):
     assert "bad.yaml:7:" in run.stderr and "upstream" in run.stderr
 
 
-@pytest.mark.parametrize("name", ["starmeet.yaml", "minimal.yaml"])
+@pytest.mark.parametrize("name", ["starmeet.yaml", "minimal.yaml", "leap.yaml"])
 def test_the_examples_compile(name):
     check = subprocess.run([BINARY, "check", example(name)], capture_output=True, text=True, timeout=PATIENCE)
     assert check.returncode == 0, check.stderr
