@@ -287,10 +287,8 @@ static void print_settings(const struct explanation *e, enum section_id section,
     }
 }
 
-static void print_upstream(const struct explanation *e)
+static void print_upstream(const struct explanation *e, const struct config_upstream *upstream)
 {
-    const struct config_route *route = e->rehearsal->route;
-    const struct config_upstream *upstream = route->upstream;
     topic(e, "upstream", "%.*s", SLICE_ARGS(upstream->name));
     end_with_origin(e, upstream->origin);
     for (uint32_t i = 0; i < upstream->server_count; i++) {
@@ -301,6 +299,15 @@ static void print_upstream(const struct explanation *e)
     print_settings(e, SECTION_upstream, "", upstream, upstream->origins);
     if (upstream->connections_max > 0)
         print_settings(e, SECTION_queue, "queue ", &upstream->queue, upstream->queue.origins);
+}
+
+static void print_destination(const struct explanation *e)
+{
+    const struct config_route *route = e->rehearsal->route;
+    if (route->upstream)
+        print_upstream(e, route->upstream);
+    else
+        topic(e, "upstream", "none: the route is answered here\n");
     topic(e, "settings", "of the route\n");
     config_print_route_settings(route, e->out, LABEL_WIDTH + 1);
 }
@@ -394,10 +401,13 @@ static void print_answer(const struct explanation *e)
     struct slice location = clean(e, answer->location);
     topic(e, "answered", "%u here%s%.*s", answer->status, location.len > 0 ? ", see " : "",
           SLICE_ARGS(location));
-    if (is_listeners(e))
+    if (is_listeners(e)) {
         end_with_origin(e, e->listener->origin);
-    else
-        end(e);
+        return;
+    }
+    struct slice pattern = pattern_of(e, e->rehearsal->route);
+    fprintf(e->out, ", by %.*s", SLICE_ARGS(pattern));
+    end_with_origin(e, e->rehearsal->route->origin);
 }
 
 static void print_verdict(const struct explanation *e)
@@ -433,7 +443,7 @@ void explain_print(const struct explanation *e)
     }
     print_policies(e);
     if (rehearsal->route && e->fault != FAULT_ambiguous_path)
-        print_upstream(e);
+        print_destination(e);
     if (!e->fault && rehearsal->answer.status == 0)
         print_request(e);
     print_response(e);

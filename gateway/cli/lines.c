@@ -31,7 +31,7 @@ struct lines {
     const struct config_listener *serving;     /* where the lines go */
     const struct config_listener *redirecting; /* NULL when none does */
     unsigned printed;
-    struct way first; /* to the first route that has a line */
+    struct way first; /* to the first route that has a line and an upstream */
     struct slice first_path;
 };
 
@@ -303,6 +303,19 @@ static void print_websocket(struct lines *lines, const struct way *way, struct s
     fprintf(lines->out, "\n");
 }
 
+/* Where the route leads, for its comment. */
+static struct slice destination_of(struct lines *lines, const struct config_route *route)
+{
+    const struct config_route_redirect *redirect = route->scope.redirect;
+    if (route->upstream)
+        return route->upstream->name;
+    if (redirect == NULL)
+        return arena_printf(&lines->arena, "%u, answered here", route->scope.respond->status);
+    struct slice to =
+        redirect->to.origin.redacted ? slice_of(redirect->to.origin.redacted) : redirect->to.text;
+    return arena_printf(&lines->arena, "a redirect to %.*s", SLICE_ARGS(to));
+}
+
 static void print_route(struct lines *lines, const struct config_route *route, const struct way *way)
 {
     static const char *const kinds[] = {
@@ -310,14 +323,15 @@ static void print_route(struct lines *lines, const struct config_route *route, c
     struct slice pattern =
         route->pattern_origin.redacted ? slice_of(route->pattern_origin.redacted) : route->pattern;
     struct slice path = encode(lines, path_of(lines, route));
+    struct slice destination = destination_of(lines, route);
     fprintf(lines->out, "  # %s %.*s -> %.*s\n", kinds[route->match], SLICE_ARGS(pattern),
-            SLICE_ARGS(route->upstream->name));
+            SLICE_ARGS(destination));
     if (path.len == 0) {
         fprintf(lines->out, "    # no path is made up for it\n");
         return;
     }
     print_curl(lines, way, "", path);
-    if (lines->first_path.len > 0)
+    if (lines->first_path.len > 0 || route->upstream == NULL)
         return;
     lines->first = *way;
     lines->first_path = path;

@@ -1,6 +1,7 @@
 /*
- * The readers of networks: `trusted_proxies`, and who may come in by `access`. A network whose address has
- * bits behind the mask is refused: it is a slip of the pen, and only its writer knows of which part.
+ * The readers of networks: one for every list of them, `trusted_proxies`, and who may come in by `access`. A
+ * network whose address has bits behind the mask is refused: it is a slip of the pen, and only its writer
+ * knows of which part.
  */
 #include "config/internal.h"
 
@@ -40,6 +41,12 @@ static bool read_network(struct loader *loader, const struct yaml_node *node, co
     return !has_host_bits;
 }
 
+bool config_read_network(struct loader *loader, const struct yaml_node *node, struct network *network_out)
+{
+    return schema_expect(loader->findings, node, YAML_TEXT, "a network, as 10.0.0.0/8") &&
+           read_network(loader, node, "10.0.0.0/8", network_out);
+}
+
 static struct config_text keep_text(struct loader *loader, const struct yaml_node *node)
 {
     return (struct config_text){config_keep(loader, node->text), config_keep_origin(loader, node->origin)};
@@ -58,8 +65,7 @@ void config_read_trusted_proxies(struct loader *loader, const struct setting *ro
         arena_zalloc(&config->arena, (node->count + 1) * sizeof *config->trusted_proxy_texts);
     for (const struct yaml_node *child = node->children; child; child = child->next) {
         uint32_t count = config->trusted_proxy_count;
-        if (!schema_expect(loader->findings, child, YAML_TEXT, "a network, as 10.0.0.0/8") ||
-            !read_network(loader, child, "10.0.0.0/8", &config->trusted_proxies[count]))
+        if (!config_read_network(loader, child, &config->trusted_proxies[count]))
             continue;
         config->trusted_proxy_texts[config->trusted_proxy_count++] = keep_text(loader, child);
     }

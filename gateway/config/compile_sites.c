@@ -129,6 +129,8 @@ static void read_route(struct loader *loader, const struct yaml_node *node, stru
     bool all_known = config_read_section(loader, SECTION_route, node, target);
     if (all_known && route->pattern_origin.line == 0)
         config_error(loader->findings, node->origin, "a route needs one of prefix, path and regex");
+    if (all_known)
+        config_finish_route(loader, node, route);
 }
 
 static void read_routes(struct loader *loader, const struct site_draft *draft)

@@ -109,6 +109,10 @@ struct config_scope {
     const struct config_headers *headers;
     const struct config_security_headers *security_headers;
     const struct config_scope_limits *limits;
+    const struct config_maintenance *maintenance;
+    struct config_rewrite *rewrite;         /* of a route alone, as the next two */
+    struct config_route_redirect *redirect; /* at most one of redirect and respond, then without upstream */
+    struct config_respond *respond;
     struct config_origin *origins; /* of the settings, wherever they are inherited from */
 };
 
@@ -116,9 +120,9 @@ struct config_scope {
 struct config_route {
     enum config_match match;
     struct slice pattern; /* prefix and exact: a canonical path beginning with '/'; regex: PCRE2 text */
-    struct config_upstream *upstream;
-    uint32_t index;            /* in its site: the first match wins */
-    struct config_scope scope; /* what it inherits from its site and from defaults, and its own */
+    struct config_upstream *upstream; /* NULL: the route is answered here */
+    uint32_t index;                   /* in its site: the first match wins */
+    struct config_scope scope;        /* what it inherits from its site and from defaults, and its own */
     struct config_site *site;
     struct config_origin origin; /* of the route */
     struct config_origin pattern_origin;

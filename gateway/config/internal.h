@@ -62,6 +62,9 @@ struct slice config_absolute(struct loader *loader, struct slice path);
 bool config_read_endpoint(struct loader *loader, const struct yaml_node *node, struct slice *text_out,
                           struct endpoint_name *name_out);
 
+/* A scalar that is a network, as 10.0.0.0/8. False after adding an error. */
+bool config_read_network(struct loader *loader, const struct yaml_node *node, struct network *network_out);
+
 /* Makes config.upstreams from loader.upstreams. */
 void config_compile_upstreams(struct loader *loader);
 
@@ -76,6 +79,9 @@ void config_compile_sites(struct loader *loader);
 
 /* Finds the limits that scopes name, and warns of those that none does. */
 void config_link_limits(struct loader *loader);
+
+/* Checks a route whose keys have all been read, and resolves what depends on its pattern. */
+void config_finish_route(struct loader *loader, const struct yaml_node *node, struct config_route *route);
 
 /* config_read_* and config_print_* of the rows. */
 #define SECTION(...)

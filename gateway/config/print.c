@@ -160,20 +160,6 @@ void config_print_hosts(struct printer *printer, const struct setting *row, cons
         printer_element(printer, site->hosts[i].name, site->hosts[i].origin);
 }
 
-/* A canonical path as a file writes it: what is no plain character is percent-encoded again. */
-static struct slice encode_path(struct arena *arena, struct slice path)
-{
-    char *encoded = arena_alloc(arena, 3 * path.len + 1), *end = encoded;
-    for (size_t i = 0; i < path.len; i++) {
-        unsigned char c = (unsigned char)path.at[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("%?#", c))
-            end += sprintf(end, "%%%02X", c);
-        else
-            *end++ = (char)c;
-    }
-    return slice_make(encoded, (size_t)(end - encoded));
-}
-
 void config_print_pattern(struct printer *printer, const struct setting *row, const void *object)
 {
     static const char *const keys[] = {
@@ -182,7 +168,7 @@ void config_print_pattern(struct printer *printer, const struct setting *row, co
     if (strcmp(keys[route->match], row->key) != 0)
         return;
     struct slice pattern =
-        route->match == CONFIG_MATCH_REGEX ? route->pattern : encode_path(&printer->texts, route->pattern);
+        route->match == CONFIG_MATCH_REGEX ? route->pattern : printer_path(printer, route->pattern);
     printer_value(printer, row->key, printer_shown(printer, pattern, route->pattern_origin),
                   route->pattern_origin);
 }
@@ -190,8 +176,18 @@ void config_print_pattern(struct printer *printer, const struct setting *row, co
 void config_print_route_upstream(struct printer *printer, const struct setting *row, const void *object)
 {
     const struct config_route *route = object;
-    printer_value(printer, row->key, printer_quote(&printer->texts, route->upstream->name, false),
-                  route->origin);
+    if (route->upstream)
+        printer_value(printer, row->key, printer_quote(&printer->texts, route->upstream->name, false),
+                      route->origin);
+}
+
+/* The scalars of the section concern upstreams. */
+static void print_inherited(struct printer *printer, const struct config_route *route)
+{
+    if (route->upstream)
+        printer_rows(printer, SECTION_inherited, &route->scope, route->scope.origins);
+    else
+        printer_keys(printer, SECTION_inherited, &route->scope);
 }
 
 void config_print_routes(struct printer *printer, const struct setting *row, const void *object)
@@ -203,7 +199,7 @@ void config_print_routes(struct printer *printer, const struct setting *row, con
         printer->indent += 4;
         printer->is_item = true;
         printer_rows(printer, SECTION_route, route, NULL);
-        printer_rows(printer, SECTION_inherited, &route->scope, route->scope.origins);
+        print_inherited(printer, route);
         printer->indent -= 4;
     }
 }
@@ -244,6 +240,6 @@ void config_print_route_settings(const struct config_route *route, FILE *out, in
 {
     struct printer printer = {.out = out, .indent = indent};
     arena_init(&printer.texts, NULL, 0);
-    printer_rows(&printer, SECTION_inherited, &route->scope, route->scope.origins);
+    print_inherited(&printer, route);
     arena_fini(&printer.texts);
 }

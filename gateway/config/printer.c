@@ -44,6 +44,19 @@ struct slice printer_shown(struct printer *printer, struct slice text, struct co
     return printer_quote(&printer->texts, text, false);
 }
 
+struct slice printer_path(struct printer *printer, struct slice path)
+{
+    char *encoded = arena_alloc(&printer->texts, 3 * path.len + 1), *end = encoded;
+    for (size_t i = 0; i < path.len; i++) {
+        unsigned char c = (unsigned char)path.at[i];
+        if (c <= 0x20 || c >= 0x7f || strchr("%?#", c))
+            end += sprintf(end, "%%%02X", c);
+        else
+            *end++ = (char)c;
+    }
+    return slice_make(encoded, (size_t)(end - encoded));
+}
+
 void printer_indent(struct printer *printer)
 {
     fprintf(printer->out, "%*s%s", printer->is_item ? printer->indent - 2 : printer->indent, "",
@@ -106,6 +119,15 @@ void printer_rows(struct printer *printer, enum section_id section, const void *
             print_scalar(printer, row, object, origins);
         }
     }
+}
+
+void printer_keys(struct printer *printer, enum section_id section, const void *object)
+{
+    size_t count;
+    const struct setting *rows = schema_rows(section, &count);
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].type == SETTING_KEY)
+            rows[i].print(printer, &rows[i], object);
 }
 
 void printer_text(struct printer *printer, const struct setting *row, const struct config_text *text)

@@ -23,6 +23,9 @@ struct slice printer_quote(struct arena *arena, struct slice text, bool is_writt
 /* The same, or what the file says when the text came from ${env:} or ${file:}. */
 struct slice printer_shown(struct printer *printer, struct slice text, struct config_origin origin);
 
+/* A canonical path as a file writes it: what is no plain character is percent-encoded again. */
+struct slice printer_path(struct printer *printer, struct slice path);
+
 /* The blanks at the front of a line, and the dash of an element. */
 void printer_indent(struct printer *printer);
 
@@ -44,5 +47,8 @@ void printer_key(struct printer *printer, const char *key, bool is_empty);
 /* Every row of a section, with the origins of its scalars. */
 void printer_rows(struct printer *printer, enum section_id section, const void *object,
                   const struct config_origin *origins);
+
+/* The KEY rows of a section alone. */
+void printer_keys(struct printer *printer, enum section_id section, const void *object);
 
 #endif

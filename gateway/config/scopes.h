@@ -7,6 +7,7 @@
 #define PORTICO_CONFIG_SCOPES_H
 
 #include "config/access.h"
+#include "config/answers.h"
 #include "config/limits.h"
 #include "config/origin.h"
 

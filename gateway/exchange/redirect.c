@@ -4,6 +4,7 @@
  * looked for.
  */
 #include "exchange/internal.h"
+#include "policy/url_template.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -63,31 +64,6 @@ static enum fault answer_challenge(struct exchange *x, struct slice folder)
 
 /* --- redirects --- */
 
-static bool is_named(const struct config_site *site, struct slice host)
-{
-    for (uint32_t i = 0; i < site->host_count; i++) {
-        struct slice name = site->hosts[i].name;
-        struct slice tail = name.len > 1 && name.at[0] == '*' ? slice_after(name, 1) : slice_make(NULL, 0);
-        bool below =
-            tail.len > 0 && host.len > tail.len && slice_equal(slice_after(host, host.len - tail.len), tail);
-        if (below || slice_equal(name, host))
-            return true;
-    }
-    return false;
-}
-
-/* The name the client asked for if the site has it, else the site's own: a site for any host must not send
- * people wherever a request says, if it can be helped. */
-static struct slice choose_name(const struct config_site *site, struct slice host)
-{
-    if (is_named(site, host))
-        return host;
-    for (uint32_t i = 0; i < site->host_count; i++)
-        if (site->hosts[i].name.at[0] != '*')
-            return site->hosts[i].name;
-    return host;
-}
-
 static enum fault answer_redirect(struct exchange *x)
 {
     const struct config *config = x->pin->config;
@@ -97,7 +73,7 @@ static enum fault answer_redirect(struct exchange *x)
         return FAULT_misdirected;
     admit_enter(x, &x->site->scope);
     x->record.site = x->site->hosts[0].name;
-    struct slice name = choose_name(x->site, x->authority.host);
+    struct slice name = url_host(x->site, x->authority.host);
     if (name.len == 0)
         return FAULT_bad_host;
     struct slice port = config->https_port ? arena_printf(x->arena, ":%u", config->https_port) : SLICE("");

@@ -50,7 +50,8 @@ enum fault exchange_rehearse(struct rehearsal *rehearsal)
     rehearsal->site = x->site;
     rehearsal->route = x->route;
     rehearsal->answer = x->call.answer;
-    rehearsal->response.status = fault ? (unsigned)fault_row(fault)->status : 200;
+    unsigned answered = x->call.answer.status ? x->call.answer.status : 200;
+    rehearsal->response.status = fault ? (unsigned)fault_row(fault)->status : answered;
     pipeline_respond(&x->call, &rehearsal->response);
     return fault;
 }

@@ -86,15 +86,16 @@ void reply_build(struct exchange *x)
     head->status = answer.status;
     head->version_minor = 1;
     head->keep_alive = !x->cause || !fault_row(x->cause)->closes;
-    head->framing = (struct framing){FRAMING_LENGTH, true, answer.text.len};
-    if (x->in->rx_head.method == METHOD_HEAD)
-        head->framing.kind = FRAMING_NONE;
-    else
+    bool is_sent = answer.text.len > 0 && x->in->rx_head.method != METHOD_HEAD;
+    head->framing = (struct framing){is_sent ? FRAMING_LENGTH : FRAMING_NONE,
+                                     !status_has_no_content(answer.status), answer.text.len};
+    if (is_sent)
         fill_body(x, answer.text);
     x->reply.body.ended = true;
     struct fields *fields = &head->fields;
     fields_add_id(fields, x->arena, FIELD_date, response_date(x));
-    fields_add_id(fields, x->arena, FIELD_content_type, answer.type);
+    if (answer.type.len > 0)
+        fields_add_id(fields, x->arena, FIELD_content_type, answer.type);
     if (answer.location.len > 0)
         fields_add_id(fields, x->arena, FIELD_location, answer.location);
     fields_add_id(fields, x->arena, FIELD_x_request_id, x->record.request_id);

@@ -61,6 +61,8 @@ enum fault request_route(struct exchange *x)
         return fault;
     admit_enter(x, &x->route->scope);
     x->record.route = x->route->pattern;
+    if (x->route->upstream == NULL) /* a policy answers */
+        return FAULT_NONE;
     x->record.upstream = x->route->upstream->name;
     x->cluster = x->pin->clusters[x->route->upstream->index];
     return FAULT_NONE;
@@ -134,6 +136,7 @@ static void drop_aliases(struct fields *fields)
 enum fault request_prepare(struct exchange *x)
 {
     struct message *request = &x->in->rx_head;
+    CHECK(x->route->upstream != NULL);
     if (x->route->scope.max_body && request->framing.has_length &&
         request->framing.length > x->route->scope.max_body)
         return FAULT_body_too_large;

@@ -198,6 +198,8 @@ enum fault path_spell(struct target *target, struct arena *arena)
     decode_again(&loose);
     loosen(&loose);
     struct shape raw_shape = shape_of(&raw), path_shape = shape_of(&path), loose_shape = shape_of(&loose);
+    target->dotted = raw_shape.dots + path_shape.dots + loose_shape.dots > 0;
+    target->hostlike = loose.len > 1 && loose.at[1] == '/';
     if (!resolve(&path, false))
         return FAULT_path_above_root;
     if (!dots_are_plain(raw_shape, path_shape, loose_shape) || !resolve(&loose, true))

@@ -28,6 +28,8 @@ struct target {
     struct slice query;      /* without '?', as received; empty when none */
     struct slice authority;  /* absolute-form and authority-form only */
     bool ambiguous;
+    bool dotted;   /* by some reading, the path as received has a segment "." or ".." */
+    bool hostlike; /* by some reading it begins with an empty segment, as "//host" does */
 };
 
 /* Splits and checks `text`, the request-target of a request with `method`. Slices point into `text`, the

@@ -7,11 +7,8 @@
 #ifndef PORTICO_POLICY_INTERNAL_H
 #define PORTICO_POLICY_INTERNAL_H
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-
+#include "policy/regex.h"
 #include "policy/route.h"
-
-#include <pcre2.h>
 
 /* No value, no bucket. Larger than any value, so that the smaller of two wins. */
 #define TREE_NONE UINT32_MAX
@@ -64,12 +61,6 @@ void tree_build(struct tree *tree, struct arena *arena, struct tree_key *keys, u
 /* Follows `text` from the root. The cost is bounded by the length of the text, whatever the tree holds. */
 struct tree_hit tree_walk(const struct tree *tree, struct slice text);
 
-/* A compiled pattern; without JIT where the system forbids writable code. */
-struct regex {
-    pcre2_code *code;
-    bool jit;
-};
-
 /* A route's regex. */
 struct route_regex {
     struct regex own;
@@ -83,23 +74,17 @@ struct route_regex {
     bool plain;           /* written in the common syntax only, so that it may be joined with others */
 };
 
-/* How a match ended. */
-enum regex_outcome { REGEX_NO, REGEX_YES, REGEX_LIMIT };
-
 /* Compiles the pattern of a regex route; false after adding an error. The literal is copied into the arena.
  */
-bool regex_compile(struct route_regex *regex, struct arena *arena, const struct config_route *route,
-                   struct config_findings *findings);
+bool route_regex_compile(struct route_regex *regex, struct arena *arena, const struct config_route *route,
+                         struct config_findings *findings);
 
 /* Fills `any` of neighbours among these regexes, which are asked one after the other, where that saves runs.
  */
-void regex_join(struct route_regex *regexes, uint32_t count);
+void route_regex_join(struct route_regex *regexes, uint32_t count);
 
 /* Frees the compiled code. */
-void regex_fini(struct route_regex *regex);
-
-/* Whether the pattern matches somewhere in the path, within the limits. */
-enum regex_outcome regex_run(const struct regex *regex, struct slice path, struct router_scratch *scratch);
+void route_regex_fini(struct route_regex *regex);
 
 /* The routes of one site, compiled. The tree holds prefixes (UNDER), exact paths and the regexes' literals
  * (RAW). */
@@ -114,15 +99,13 @@ struct site_routes {
 /* The prefix without its trailing slash: what a path must begin with, up to a boundary. */
 struct slice route_prefix_base(const struct config_route *route);
 
-/* The text as findings may show it: what came from ${env:} or ${file:} is shown as it was written. */
-static inline struct slice as_written(struct slice text, struct config_origin origin)
-{
-    return origin.redacted ? slice_of(origin.redacted) : text;
-}
-
 /* Warns of the site's routes that an earlier one leaves no path. */
 void route_warn_shadowed(const struct site_routes *routes, struct router_scratch *scratch,
                          struct config_findings *findings);
+
+/* Warns of the site's redirects that lead back to their own route. */
+void route_warn_loops(const struct config *config, const struct site_routes *routes,
+                      struct router_scratch *scratch, struct config_findings *findings);
 
 /* The index of the first route that matches, in *index_out. Faults as router_find_route. */
 MUST_USE enum fault routes_find(const struct site_routes *routes, struct slice path,

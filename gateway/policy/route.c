@@ -56,7 +56,7 @@ static void compile_regexes(struct site_routes *routes, struct arena *arena, str
     for (uint32_t i = 0; i < site->route_count; i++) {
         if (site->routes[i].match != CONFIG_MATCH_REGEX)
             continue;
-        if (regex_compile(&routes->regexes[routes->regex_count], arena, &site->routes[i], findings))
+        if (route_regex_compile(&routes->regexes[routes->regex_count], arena, &site->routes[i], findings))
             routes->regex_count++;
     }
 }
@@ -100,7 +100,7 @@ static void fill_buckets(struct site_routes *routes, struct arena *arena, const 
         uint32_t first = routes->bucket_first[bucket] = regex;
         while (regex < routes->regex_count && routes->regexes[regex].bucket == bucket)
             regex++;
-        regex_join(&routes->regexes[first], regex - first);
+        route_regex_join(&routes->regexes[first], regex - first);
     }
     routes->bucket_first[buckets] = regex;
 }
@@ -216,7 +216,7 @@ static void router_free(void *part)
     struct router *router = MAGIC_CAST(router, part, ROUTER_MAGIC);
     for (uint32_t i = 0; i < router->site_count; i++)
         for (uint32_t j = 0; j < router->sites[i].regex_count; j++)
-            regex_fini(&router->sites[i].regexes[j]);
+            route_regex_fini(&router->sites[i].regexes[j]);
     arena_fini(&router->arena);
     router->magic = 0;
     free(router);
@@ -240,6 +240,7 @@ static void *router_compile(const struct config *config, const void *previous,
         router->sites[i].site = &config->sites[i];
         compile_site(&router->sites[i], &router->arena, findings);
         route_warn_shadowed(&router->sites[i], scratch, findings);
+        route_warn_loops(config, &router->sites[i], scratch, findings);
     }
     router_scratch_free(&scratch);
     if (findings->errors == errors)

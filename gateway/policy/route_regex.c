@@ -1,8 +1,7 @@
 /*
- * The regexes of routes: PCRE2 on bytes, JIT-compiled where the system allows it, each run bounded by a match
- * limit so that no path makes a pattern burn time. Reads of a pattern just enough to know what every match
- * must begin with and whether it may be joined with others into one; a pattern that it does not understand is
- * simply always run by itself.
+ * The regexes of routes. Reads of a pattern just enough to know what every match must begin with and whether
+ * it may be joined with others into one; a pattern that it does not understand is simply always run by
+ * itself. How a regex is compiled and run is policy/regex.c's.
  */
 #include "policy/internal.h"
 
@@ -10,50 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Limits of one run. `^(a+)+$` takes 0.1 s with PCRE2's own, 0.03-0.15 ms with these. */
-enum { MATCH_LIMIT = 10000, HEAP_LIMIT_KIB = 4096, JIT_STACK_FIRST = 32 * 1024, JIT_STACK_MAX = 256 * 1024 };
-
 /* Regexes asked in one go. A run costs some 30 ns before it looks at a byte; of n regexes that all fail, n /
  * JOINED joint runs are left, and one that matches costs at most JOINED more. About the root of 100 is best
  * at 100. */
 enum { JOINED = 10 };
-
-/* A path is bytes, not text of lines: '.' is any byte and '$' only the very end, so that no encoded line feed
- * slips by. */
-#define COMPILE_OPTIONS (PCRE2_DOLLAR_ENDONLY | PCRE2_DOTALL | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP)
-
-struct router_scratch {
-    pcre2_match_data *data;
-    pcre2_match_context *limits; /* and the JIT stack */
-    pcre2_jit_stack *stack;      /* NULL without JIT */
-};
-
-struct router_scratch *router_scratch_new(void)
-{
-    struct router_scratch *scratch = calloc(1, sizeof *scratch);
-    CHECK(scratch != NULL);
-    scratch->data = pcre2_match_data_create(1, NULL);
-    scratch->limits = pcre2_match_context_create(NULL);
-    CHECK(scratch->data != NULL && scratch->limits != NULL);
-    pcre2_set_match_limit(scratch->limits, MATCH_LIMIT);
-    pcre2_set_depth_limit(scratch->limits, MATCH_LIMIT);
-    pcre2_set_heap_limit(scratch->limits, HEAP_LIMIT_KIB);
-    scratch->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MAX, NULL);
-    if (scratch->stack)
-        pcre2_jit_stack_assign(scratch->limits, NULL, scratch->stack);
-    return scratch;
-}
-
-void router_scratch_free(struct router_scratch **scratch)
-{
-    if (*scratch == NULL)
-        return;
-    pcre2_jit_stack_free((*scratch)->stack);
-    pcre2_match_context_free((*scratch)->limits);
-    pcre2_match_data_free((*scratch)->data);
-    free(*scratch);
-    *scratch = NULL;
-}
 
 /* What a pattern's text tells. */
 struct pattern_facts {
@@ -176,31 +135,13 @@ static struct slice pattern_literal(struct slice text, struct arena *arena)
     return slice_make(literal, len);
 }
 
-static bool regex_prepare(struct regex *regex, pcre2_code *code)
-{
-    *regex = (struct regex){code, false};
-    if (code)
-        regex->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
-    return code != NULL;
-}
-
-bool regex_compile(struct route_regex *regex, struct arena *arena, const struct config_route *route,
-                   struct config_findings *findings)
+bool route_regex_compile(struct route_regex *regex, struct arena *arena, const struct config_route *route,
+                         struct config_findings *findings)
 {
     struct slice text = route->pattern;
     *regex = (struct route_regex){.route = route->index, .text = text};
-    int error;
-    PCRE2_SIZE offset;
-    PCRE2_SPTR pattern = (PCRE2_SPTR)(text.at ? text.at : "");
-    if (!regex_prepare(&regex->own,
-                       pcre2_compile(pattern, text.len, COMPILE_OPTIONS, &error, &offset, NULL))) {
-        char message[256];
-        struct slice shown = as_written(text, route->pattern_origin);
-        pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof message);
-        config_error(findings, route->pattern_origin, "regex \"%.*s\": %s at offset %zu", SLICE_ARGS(shown),
-                     message, (size_t)offset);
+    if (!regex_read(&regex->own, text, route->pattern_origin, findings))
         return false;
-    }
     struct pattern_facts facts = pattern_read(text);
     regex->plain = facts.plain;
     if (facts.plain && !facts.alternates && byte_at(text, 0) == '^')
@@ -221,16 +162,12 @@ static void join(struct route_regex *regexes, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         len += (size_t)snprintf(pattern + len, size + 1 - len, "%s(?:%.*s)", i ? "|" : "",
                                 SLICE_ARGS(regexes[i].text));
-    int error;
-    PCRE2_SIZE offset;
-    if (regex_prepare(
-            &regexes[0].any,
-            pcre2_compile((PCRE2_SPTR)pattern, len, COMPILE_OPTIONS | PCRE2_DUPNAMES, &error, &offset, NULL)))
+    if (regex_init(&regexes[0].any, slice_make(pattern, len), PCRE2_DUPNAMES))
         regexes[0].any_count = count;
     arena_fini(&scratch);
 }
 
-void regex_join(struct route_regex *regexes, uint32_t count)
+void route_regex_join(struct route_regex *regexes, uint32_t count)
 {
     for (uint32_t from = 0, to; from < count; from = to) {
         to = from;
@@ -242,20 +179,8 @@ void regex_join(struct route_regex *regexes, uint32_t count)
     }
 }
 
-void regex_fini(struct route_regex *regex)
+void route_regex_fini(struct route_regex *regex)
 {
-    pcre2_code_free(regex->own.code);
-    pcre2_code_free(regex->any.code);
-    regex->own.code = regex->any.code = NULL;
-}
-
-enum regex_outcome regex_run(const struct regex *regex, struct slice path, struct router_scratch *scratch)
-{
-    PCRE2_SPTR text = (PCRE2_SPTR)path.at;
-    int result = regex->jit
-                     ? pcre2_jit_match(regex->code, text, path.len, 0, 0, scratch->data, scratch->limits)
-                     : pcre2_match(regex->code, text, path.len, 0, 0, scratch->data, scratch->limits);
-    if (result >= 0)
-        return REGEX_YES;
-    return result == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_LIMIT;
+    regex_fini(&regex->own);
+    regex_fini(&regex->any);
 }

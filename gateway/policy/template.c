@@ -6,12 +6,10 @@
 
 #include "http/bytes.h"
 
-typedef struct slice variable_fn(const struct policy_call *call);
-
 /* A literal, or a variable. */
 struct part {
     struct slice text;
-    variable_fn *value; /* NULL: text */
+    template_value_fn *value; /* NULL: text */
 };
 
 struct template
@@ -66,6 +64,11 @@ static struct slice variable_path(const struct policy_call *call)
     return query ? slice_make(raw.at, (size_t)(query - raw.at)) : raw;
 }
 
+static struct slice variable_query(const struct policy_call *call)
+{
+    return call->target->query;
+}
+
 static struct slice variable_target(const struct policy_call *call)
 {
     return call->target->raw;
@@ -98,14 +101,14 @@ static struct slice variable_client_cert(const struct policy_call *call)
 
 static const struct variable {
     struct slice name;
-    variable_fn *value;
+    template_value_fn *value;
 } variables[] = {
 #define VARIABLE(name, sentence) {{#name, sizeof #name - 1}, variable_##name},
 #include "tables/variables.def"
 #undef VARIABLE
 };
 
-static const char known[] =
+const char template_variables[] =
 #define VARIABLE(name, sentence) " " #name
 #include "tables/variables.def"
 #undef VARIABLE
@@ -113,7 +116,7 @@ static const char known[] =
 
 /* --- compiling --- */
 
-static variable_fn *find_variable(struct slice name)
+template_value_fn *template_variable(struct slice name)
 {
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
         if (slice_equal(variables[i].name, name))
@@ -146,11 +149,11 @@ static bool take_variable(struct slice *rest, struct part *part, const struct co
         return false;
     }
     struct slice name = slice_make(rest->at + 2, (size_t)(end - rest->at) - 2);
-    part->value = find_variable(name);
+    part->value = template_variable(name);
     *rest = slice_after(*rest, name.len + 3);
     if (part->value == NULL)
         config_error(findings, text->origin, "unknown variable \"%%{%.*s}\"; known are%s",
-                     (int)(name.len < 40 ? name.len : 40), name.at, known);
+                     (int)(name.len < 40 ? name.len : 40), name.at, template_variables);
     return part->value != NULL;
 }
 

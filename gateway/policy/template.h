@@ -8,6 +8,15 @@
 
 #include "policy/policy.h"
 
+/* What a variable stands for in a request. */
+typedef struct slice template_value_fn(const struct policy_call *call);
+
+/* The variable of this name, NULL for none. */
+template_value_fn *template_variable(struct slice name);
+
+/* The names of all, each behind a blank. */
+extern const char template_variables[];
+
 /* A compiled text. */
 struct template;
 

@@ -359,7 +359,7 @@ static void routes(void **state)
          "it without one\n"},
         {ROUTE("prefix: /, max_body: 10"), "3:70: a size needs a unit: write 10B\n"},
         {LISTEN UPSTREAMS "sites: [{hosts: ['*'], routes: [{prefix: /}, 7, {prefix: /, upstream: [app]}]}]\n",
-         "3:33: missing key \"upstream\" in a route\n"
+         "3:33: a route needs one of upstream, redirect and respond\n"
          "3:46: expected a mapping, as { prefix: /, upstream: app }, found \"7\"\n"
          "3:71: expected the name of an upstream, found a list\n"},
     };

@@ -177,8 +177,8 @@ static void the_interpreter_gives_the_same(void **state)
     fixture_init(&fixture);
     struct config_site *site = site_of(&fixture, "*", "~^/u/([0-9]+)$ ~^(a+)+$");
     struct route_regex digits, greedy;
-    assert_true(regex_compile(&digits, &fixture.config.arena, &site->routes[0], &fixture.findings));
-    assert_true(regex_compile(&greedy, &fixture.config.arena, &site->routes[1], &fixture.findings));
+    assert_true(route_regex_compile(&digits, &fixture.config.arena, &site->routes[0], &fixture.findings));
+    assert_true(route_regex_compile(&greedy, &fixture.config.arena, &site->routes[1], &fixture.findings));
     for (int jit = 0; jit < 2; jit++) {
         const struct regex a = {digits.own.code, jit && digits.own.jit},
                            b = {greedy.own.code, jit && greedy.own.jit};
@@ -187,8 +187,8 @@ static void the_interpreter_gives_the_same(void **state)
         assert_int_equal(regex_run(&b, SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"), fixture.scratch),
                          REGEX_LIMIT);
     }
-    regex_fini(&digits);
-    regex_fini(&greedy);
+    route_regex_fini(&digits);
+    route_regex_fini(&greedy);
     fixture_fini(&fixture);
 }
 
@@ -242,11 +242,11 @@ static void literals_of_patterns(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct config_route route = {.match = CONFIG_MATCH_REGEX, .pattern = slice_of(rows[i].pattern)};
         struct route_regex regex;
-        if (!regex_compile(&regex, &fixture.config.arena, &route, &fixture.findings))
+        if (!route_regex_compile(&regex, &fixture.config.arena, &route, &fixture.findings))
             fail_msg("%s does not compile", rows[i].pattern);
         if (!slice_equal(regex.literal, slice_of(rows[i].literal)) || regex.plain != rows[i].plain)
             fail_msg("%s: \"%.*s\", %d", rows[i].pattern, SLICE_ARGS(regex.literal), regex.plain);
-        regex_fini(&regex);
+        route_regex_fini(&regex);
     }
     fixture_fini(&fixture);
 }
