@@ -36,3 +36,25 @@ void config_read_methods(struct loader *loader, const struct setting *row, const
         read_method(loader, child, methods);
     scope->methods = methods;
 }
+
+void config_read_on_reload(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                           void *object)
+{
+    (void)row;
+    const struct slice drain = SLICE("drain ");
+    if (!schema_expect(loader->findings, node, YAML_TEXT, "keep, or drain with a duration, as drain 30s"))
+        return;
+    struct config_on_reload *rule = arena_zalloc(&loader->config->arena, sizeof *rule);
+    struct slice shown = schema_shown(node);
+    rule->origin = config_keep_origin(loader, node->origin);
+    rule->drains = slice_starts_with(node->text, drain);
+    bool is_good = rule->drains ? value_parse(VALUE_DURATION, slice_trim(slice_after(node->text, drain.len)),
+                                              &rule->within_us) == VALUE_OK &&
+                                      rule->within_us <= DAYS(1)
+                                : slice_equal(node->text, SLICE("keep"));
+    if (!is_good)
+        config_error(loader->findings, node->origin,
+                     "expected keep, or drain with a duration of at most 1d, as drain 30s, found \"%.*s\"",
+                     SLICE_ARGS(shown));
+    ((struct config_scope *)object)->on_reload = rule;
+}

@@ -101,9 +101,10 @@ enum config_match { CONFIG_MATCH_PREFIX, CONFIG_MATCH_EXACT, CONFIG_MATCH_REGEX 
 struct config_scope {
     uint32_t index; /* below config.scope_count: 0 is defaults, each site and each route has its own */
     uint64_t first_byte_timeout_us;
-    uint64_t between_bytes_timeout_us; /* both directions, reading and writing */
-    uint64_t idle_timeout_us;          /* tunnels */
-    uint64_t max_body;                 /* bytes; 0: no limit */
+    uint64_t between_bytes_timeout_us;        /* both directions, reading and writing */
+    uint64_t idle_timeout_us;                 /* tunnels */
+    uint64_t max_body;                        /* bytes; 0: no limit */
+    const struct config_on_reload *on_reload; /* NULL: keep */
     const struct config_methods *methods;
     const struct config_access *access;
     const struct config_headers *headers;

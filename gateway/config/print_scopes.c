@@ -4,6 +4,17 @@
  */
 #include "config/printer.h"
 
+void config_print_on_reload(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_on_reload *rule = ((const struct config_scope *)object)->on_reload;
+    char within[VALUE_TEXT_MAX];
+    if (rule == NULL)
+        return;
+    size_t len = value_print(VALUE_DURATION, rule->within_us, within);
+    struct slice text = arena_printf(&printer->texts, "drain %.*s", (int)len, within);
+    printer_value(printer, row->key, rule->drains ? text : SLICE("keep"), rule->origin);
+}
+
 void config_print_methods(struct printer *printer, const struct setting *row, const void *object)
 {
     const struct config_methods *methods = ((const struct config_scope *)object)->methods;

@@ -13,8 +13,12 @@
 
 #include <stdint.h>
 
-#include <stdbool.h>
-#include <stdint.h>
+/* on_reload: */
+struct config_on_reload {
+    bool drains;        /* what lasts on a route that is gone ends */
+    uint64_t within_us; /* so long */
+    struct config_origin origin;
+};
 
 /* methods: */
 struct config_methods {

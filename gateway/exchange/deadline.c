@@ -41,6 +41,8 @@ static void arm(struct exchange *x, uint64_t now_us)
     uint64_t delay_us = x->limit_us - least(x->limit_us, now_us - x->progress_us);
     if (uploading(x))
         delay_us = least(delay_us, x->pin->config->client.body_grace_us);
+    if (x->leave_at_us)
+        delay_us = least(delay_us, x->leave_at_us - least(x->leave_at_us, now_us));
     timer_set(x->home->loop->timers, &x->timer, delay_us);
 }
 
@@ -50,7 +52,10 @@ static void on_timer(struct timer *timer)
     uint64_t now_us = clock_now_us(&x->home->loop->clock);
     x->expired = now_us - x->progress_us >= x->limit_us;
     x->starved = too_slow(x, now_us);
-    if (x->expired || x->starved)
+    bool leaves = x->leave_at_us && now_us >= x->leave_at_us;
+    x->leaving = x->leaving || leaves;
+    x->leave_at_us = leaves ? 0 : x->leave_at_us;
+    if (x->expired || x->starved || leaves)
         task_wake(&x->task);
     else
         arm(x, now_us);
@@ -80,6 +85,14 @@ void deadline_limit(struct exchange *x, uint64_t limit_us)
 void deadline_progress(struct exchange *x)
 {
     x->progress_us = clock_now_us(&x->home->loop->clock);
+}
+
+void deadline_leave(struct exchange *x, enum fault why, uint64_t delay_us)
+{
+    uint64_t now_us = clock_now_us(&x->home->loop->clock);
+    x->leave_why = why;
+    x->leave_at_us = now_us + delay_us;
+    arm(x, now_us);
 }
 
 void deadline_stop(struct exchange *x)

@@ -217,12 +217,25 @@ static enum step step_tunnel(struct exchange *x)
     }
     if (x->expired)
         return fail(x, FAULT_tunnel_idle, FAULT_NONE);
+    tunnel_follow(x);
+    if (x->leaving) {
+        deadline_set(x, EXCHANGE_GOODBYE_US);
+        return STEP_leave;
+    }
     if (relay_up(x))
         return fail(x, FAULT_body_too_large, FAULT_NONE);
     relay_down(x);
     if ((x->out->facts & STREAM_FAILED) && x->out->rx.queued == 0)
         return fail(x, x->out->fault, FAULT_NONE);
     return x->uploaded && (x->in->facts & STREAM_SENT) ? STEP_finish : STEP_WAIT;
+}
+
+static enum step step_leave(struct exchange *x)
+{
+    tunnel_follow(x);
+    bool broken = (x->out->facts & STREAM_FAILED) && x->out->rx.queued == 0;
+    bool over = x->expired || broken || relay_up(x) || tunnel_say_goodbye(x);
+    return over ? fail(x, x->leave_why, FAULT_NONE) : STEP_WAIT;
 }
 
 static enum step step_reply(struct exchange *x)
@@ -278,6 +291,8 @@ static enum step interrupted(struct exchange *x)
     }
     if (x->expired && x->half_closed)
         return fail(x, FAULT_client_gone, FAULT_NONE);
+    if (x->leaving && !x->record.tunneled && x->cause == FAULT_NONE)
+        return fail(x, x->leave_why, FAULT_NONE);
     if (!(in->facts & STREAM_FAILED) || x->cause == in->fault)
         return x->step;
     enum step next = fail(x, in->fault, FAULT_NONE);

@@ -45,6 +45,12 @@ struct exchange_home {
     struct list exchanges; /* all that live */
 };
 
+/* The gateway stops: tunnels are told to go, one after the other within half of shutdown_timeout. */
+void exchange_home_drain(struct exchange_home *home);
+
+/* The home's pin is a new one: what lasts on routes that are gone leaves, where `on_reload` says so. */
+void exchange_home_follow(struct exchange_home *home);
+
 /* The birth of a request: a session_stream_fn, `home` is a struct exchange_home. */
 void exchange_begin(void *home, struct stream *inbound);
 

@@ -7,6 +7,7 @@
 
 #include "exchange/exchange.h"
 #include "http/target.h"
+#include "http/websocket_frames.h"
 #include "observe/record.h"
 #include "upstream/pool.h"
 
@@ -25,6 +26,13 @@ enum step {
 struct reply {
     struct message head;
     struct body body;
+};
+
+/* What is known of a tunnel's frames, see tunnel.c. */
+struct tunnel {
+    struct websocket_frames up, down;
+    bool said;        /* the stream has the whole of ours */
+    uint64_t ends_at; /* bytes down, once it has been decided behind which frame; 0: not yet */
 };
 
 /* One request with its response. Lives in the inbound stream's arena. */
@@ -57,12 +65,16 @@ struct exchange {
     unsigned interims;
     struct policy_call call;
     struct reply reply;
+    struct tunnel tunnel;
     enum fault cause, detail; /* why it did not end well */
 
     struct timer timer;                 /* see deadline.c */
     uint64_t limit_us;                  /* how long the step may see no progress */
     uint64_t progress_us;               /* when something last moved */
     uint64_t rate_since_us, rate_bytes; /* the upload's window for the minimum body rate */
+    uint64_t leave_at_us;               /* when it has to end for the gateway's sake; 0: not */
+    enum fault leave_why;               /* why it then has to */
+    bool leaving;                       /* it is time */
     bool expired, starved;              /* the timer's verdict: no progress, or the client sends too slowly */
 
     uint64_t begun_us;
@@ -71,6 +83,9 @@ struct exchange {
 
 /* Connections an exchange may try, and interim responses it passes on (A18). */
 enum { EXCHANGE_MAGIC = 0x58434847, EXCHANGE_ATTEMPTS_MAX = 3, EXCHANGE_INTERIMS_MAX = 8 };
+
+/* How long a client may take to answer that its WebSocket ends. */
+enum { EXCHANGE_GOODBYE_US = 1000 * 1000 };
 
 /* --- deadline.c: how long a step may wait --- */
 
@@ -89,6 +104,9 @@ void deadline_progress(struct exchange *x);
 
 /* Whether it is the client's turn: the response is awaited, and content of the request has yet to come. */
 bool deadline_awaits_client(const struct exchange *x);
+
+/* In `delay_us`, the exchange is woken with `leaving`. */
+void deadline_leave(struct exchange *x, enum fault why, uint64_t delay_us);
 
 /* Stops watching. */
 void deadline_stop(struct exchange *x);
@@ -131,6 +149,15 @@ MUST_USE enum fault relay_up(struct exchange *x);
 /* Moves response content towards the client; gives the outbound connection back as soon as nothing more comes
  * from it. */
 void relay_down(struct exchange *x);
+
+/* --- tunnel.c: a WebSocket that the gateway ends --- */
+
+/* Counts the frames that have come; to be called before they are moved. */
+void tunnel_follow(struct exchange *x);
+
+/* Tells the client, behind the frame that is under way; called until it gives true: all has left, the client
+ * has answered, and the service has answered that. */
+bool tunnel_say_goodbye(struct exchange *x);
 
 /* --- response.c: from the upstream's response to the client's --- */
 

@@ -101,6 +101,7 @@ static void drain(struct thread *thread)
     thread->draining = true;
     close_doors(&thread->doors);
     session_home_drain(&thread->sessions);
+    exchange_home_drain(&thread->exchanges);
 }
 
 static void deliver_drain(struct letter *letter, void *receiver)
@@ -172,6 +173,7 @@ static void serve_from(struct thread *thread, struct snapshot *snapshot)
 {
     pin_unref(&thread->exchanges.pin);
     thread->exchanges.pin = pin_new(snapshot, &thread->clusters);
+    exchange_home_follow(&thread->exchanges);
     thread->sessions.settings = settings_of(snapshot->config);
     crowd_bound(thread->crowd, snapshot->config->client.connections_max,
                 snapshot->config->client.connections_per_client);

@@ -1,0 +1,58 @@
+/*
+ * Exchanges that have to end for the gateway's sake: all tunnels when it stops, and what lasts on a route
+ * that a new configuration does not have any more, if `on_reload` says so. Not all at once: their clients
+ * come back, and somebody must take them. What leaving means for an exchange is decided in exchange.c.
+ */
+#include "exchange/internal.h"
+
+/* The index-th of `count` exchanges leaves in its part of the window. */
+static void leave_in_turn(struct exchange *x, enum fault why, uint64_t window_us, size_t index)
+{
+    deadline_leave(x, why, window_us * index / (x->home->exchanges.count + 1));
+}
+
+void exchange_home_drain(struct exchange_home *home)
+{
+    size_t index = 0;
+    /* half of the time is for the answers of the last ones */
+    uint64_t window_us = home->pin->config->process.shutdown_timeout_us / 2;
+    for (struct list_node *node = list_first(&home->exchanges); node;
+         node = list_next(&home->exchanges, node), index++) {
+        struct exchange *x = CONTAINER_OF(node, exchange, node);
+        if (x->record.tunneled)
+            leave_in_turn(x, FAULT_shutdown, window_us, index);
+    }
+}
+
+static bool has_route(const struct config_site *site, const struct config_route *wanted)
+{
+    for (uint32_t i = 0; i < site->route_count; i++)
+        if (site->routes[i].match == wanted->match && slice_equal(site->routes[i].pattern, wanted->pattern))
+            return true;
+    return false;
+}
+
+/* Whether some site of the configuration still has the route, whatever it says now. */
+static bool is_kept(const struct config *config, const struct config_route *route)
+{
+    for (uint32_t i = 0; i < config->site_count; i++) {
+        const struct config_site *site = &config->sites[i];
+        for (uint32_t j = 0; j < site->host_count; j++)
+            if (slice_equal(site->hosts[j].name, route->site->hosts[0].name))
+                return has_route(site, route);
+    }
+    return false;
+}
+
+void exchange_home_follow(struct exchange_home *home)
+{
+    size_t index = 0;
+    for (struct list_node *node = list_first(&home->exchanges); node;
+         node = list_next(&home->exchanges, node), index++) {
+        struct exchange *x = CONTAINER_OF(node, exchange, node);
+        const struct config_on_reload *rule = x->route ? x->route->scope.on_reload : NULL;
+        bool is_asked = x->pin != home->pin && rule && rule->drains && x->leave_why == FAULT_NONE;
+        if (is_asked && !is_kept(home->pin->config, x->route))
+            leave_in_turn(x, FAULT_route_removed, rule->within_us, index);
+    }
+}

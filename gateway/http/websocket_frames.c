@@ -1,0 +1,66 @@
+/*
+ * The counting behind http/websocket_frames.h. Called by the exchange for what passes through a tunnel.
+ */
+#include "http/websocket_frames.h"
+
+enum {
+    OPCODE_CLOSE = 8,
+    OPCODE_MASK = 0x0f,
+    MASKED = 0x80,
+    LENGTH_MASK = 0x7f,
+    LENGTH_16 = 126,
+    LENGTH_64 = 127
+};
+
+const struct slice WEBSOCKET_GOING_AWAY = {"\x88\x02\x03\xe9", 4};
+
+/* Bytes of a frame's head, as far as its first two tell. */
+static uint8_t head_size(const unsigned char *head, uint8_t have)
+{
+    if (have < 2)
+        return 2;
+    unsigned length = head[1] & LENGTH_MASK;
+    unsigned size = length == LENGTH_64 ? 10 : length == LENGTH_16 ? 4 : 2;
+    return (uint8_t)(head[1] & MASKED ? size + 4 : size);
+}
+
+static uint64_t payload_length(const unsigned char *head)
+{
+    uint64_t length = head[1] & LENGTH_MASK;
+    unsigned count = length == LENGTH_64 ? 8 : length == LENGTH_16 ? 2 : 0;
+    if (count > 0)
+        length = 0;
+    for (unsigned i = 0; i < count; i++)
+        length = length << 8 | head[2 + i];
+    return length;
+}
+
+static void end_head(struct websocket_frames *frames)
+{
+    frames->closed = frames->closed || (frames->head[0] & OPCODE_MASK) == OPCODE_CLOSE;
+    frames->left = payload_length(frames->head);
+    frames->head_len = 0;
+}
+
+void websocket_frames_follow(struct websocket_frames *frames, struct slice bytes)
+{
+    frames->seen += bytes.len;
+    while (bytes.len > 0) {
+        if (frames->left > 0) {
+            size_t part = bytes.len < frames->left ? bytes.len : (size_t)frames->left;
+            frames->left -= part;
+            bytes = slice_after(bytes, part);
+            continue;
+        }
+        frames->head[frames->head_len++] = (unsigned char)bytes.at[0];
+        bytes = slice_after(bytes, 1);
+        if (frames->head_len == head_size(frames->head, frames->head_len))
+            end_head(frames);
+    }
+}
+
+bool websocket_frames_until_end(const struct websocket_frames *frames, uint64_t *bytes_out)
+{
+    *bytes_out = frames->left;
+    return frames->head_len == 0;
+}
