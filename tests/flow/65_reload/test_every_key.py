@@ -29,11 +29,16 @@ PLACES = {
     "inherited": lambda c: c["sites"][0]["routes"][0],
     "upstream": lambda c: c["upstreams"]["app"],
     "limit": lambda c: c["limits"]["some"],
+    "queue": lambda c: c["upstreams"]["app"]["queue"],
+    "cookies": lambda c: c["defaults"]["headers"]["cookies"],
 }
 # What needs more than a value, and has scenarios of its own.
 ELSEWHERE = {"listener", "tls", "upstream_tls", "client_certificates"}
 OTHER = {"COUNT": "7", "DURATION": "7s", "SIZE": "7KiB"}
-PARTICULAR = {("limit", "status"): "503", ("limit", "memory"): "1MiB", ("log", "access"): "stdout", ("log", "level"): "debug", ("upstream", "protocol"): "h2c"}
+PARTICULAR = {
+    ("cookies", "same_site"): "strict", ("limit", "status"): "503", ("limit", "memory"): "1MiB",
+    ("log", "access"): "stdout", ("log", "level"): "debug", ("upstream", "protocol"): "h2c",
+}
 
 
 def other_value(section, key, kind, words, default):
@@ -57,8 +62,9 @@ def test_the_tables_hold_no_section_that_nobody_changes():
 @pytest.mark.parametrize("section, key, kind, default, words, reloadable", ROWS,
                          ids=[f"{row[0]}.{row[1]}" for row in ROWS])
 def test_a_changed_key(portico, upstream, tmp_path, section, key, kind, default, words, reloadable):
-    gateway = portico({"app": {"servers": [upstream(named("app")).address]}},
-                      limits={"some": {"rate": "1000/s"}}, defaults={"limits": ["some"]})
+    app = {"servers": [upstream(named("app")).address], "connections_max": 100, "queue": {"length": 50}}
+    gateway = portico({"app": app}, limits={"some": {"rate": "1000/s"}},
+                      defaults={"limits": ["some"], "headers": {"cookies": {"same_site": "lax"}}})
     before = tmp_path / "before.yaml"
     before.write_text(yaml.dump(gateway.config))
     value = other_value(section, key, kind, words, default)

@@ -1,17 +1,11 @@
-"""Access records. The names of the log's keys stand here and nowhere else."""
+"""Access records, with the fields of gateway/tables/log_fields.def."""
 import json
+import pathlib
+import re
 
-KEYS = {
-    "time": "time", "request_id": "request_id", "client": "client", "method": "method", "host": "host",
-    "target": "target", "protocol": "protocol",
-    "tls_version": "tls_version", "tls_cipher": "tls_cipher", "tls_name": "tls_name", "status": "status", "cause": "cause", "detail": "detail",
-    "limit": "limit", "limit_status": "limit_status",
-    "site": "site", "route": "route", "upstream": "upstream", "endpoint": "endpoint",
-    "bytes_in": "bytes_in", "bytes_out": "bytes_out", "attempts": "attempts", "reused": "reused",
-    "tunneled": "tunneled",
-    "queue_us": "queue_us", "connect_us": "connect_us", "first_byte_us": "first_byte_us", "upload_us": "upload_us", "total_us": "total_us",
-    "referer": "referer", "user_agent": "user_agent",
-}
+_TABLE = pathlib.Path(__file__).parents[3] / "gateway/tables/log_fields.def"
+FIELDS = dict(re.findall(r'^LOG_FIELD\("(\w+)",\s*(\w+)', _TABLE.read_text(), re.M))
+LEFT_OUT = {name for name, kind in FIELDS.items() if kind in ("OPTIONAL", "WORD", "DETAIL")}  # when empty
 NO_FAULT = "ok"
 
 
@@ -22,7 +16,8 @@ class Record:
         self.values = json.loads(line)
 
     def __getattr__(self, name):
-        return self.values.get(KEYS[name])
+        assert name in FIELDS, f"no field {name}"
+        return self.values.get(name)
 
     def __repr__(self):
         return f"Record({self.values})"
