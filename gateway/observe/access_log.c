@@ -8,13 +8,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "observe/lane.h"
 #include "observe/log_file.h"
 #include "observe/log_line.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -305,11 +305,10 @@ int access_log_destination(const struct config_log *settings, char error_out[ACC
 /* Signals are for the control thread. */
 static int start_writer(struct access_log *log)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t before;
+    signals_block(&before);
     int error = pthread_create(&log->thread, NULL, write_lines, log);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    signals_restore(&before);
     if (error == 0)
         pthread_setname_np(log->thread, "access_log");
     return error;

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "process/link.h"
+#include "process/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,7 +133,9 @@ bool child_reopen_log(const struct child *child, int log_destination)
 bool child_begin(struct child *child, const struct generation *generation, int log_destination)
 {
     struct link_message message = {.kind = LINK_BECOME};
-    message.privileges = privileges_of(&generation->snapshot->config->process);
+    const struct config_process *settings = &generation->snapshot->config->process;
+    message.privileges = privileges_of(settings);
+    message.sandbox = (enum config_sandbox)settings->sandbox;
     child->scene = crash_scene_new(&message.fds[0]);
     message.fd_count = child->scene != NULL;
     bool sent = send_logged(child, &message);
@@ -142,6 +145,17 @@ bool child_begin(struct child *child, const struct generation *generation, int l
 }
 
 /* --- its end --- */
+
+static void report_syscall(int number)
+{
+    char *name = sandbox_syscall_name(number);
+    log_error(
+        "supervisor",
+        "the worker has made a system call that the sandbox forbids: %s (%d); process: { sandbox: log } "
+        "lets it pass",
+        name ? name : "unknown", number);
+    free(name);
+}
 
 void child_report(const struct child *child, int status)
 {
@@ -153,6 +167,8 @@ void child_report(const struct child *child, int status)
     }
     int number = WTERMSIG(status);
     bool told = scene && scene->signal != 0;
+    if (told && number == SIGSYS)
+        report_syscall(scene->syscall);
     log_error("supervisor", "worker %d has died of signal %d (%s) step=%s request=%s", (int)child->pid,
               number, strsignal(number), told && scene->step[0] ? scene->step : "none",
               told && scene->request[0] ? scene->request : "none");

@@ -4,7 +4,12 @@
 #ifndef PORTICO_PROCESS_LIMITS_H
 #define PORTICO_PROCESS_LIMITS_H
 
+#include "config/config.h"
+
 /* As many open files as the process may have. */
 void limits_raise(void);
+
+/* Warns when a worker with so many threads may run out of open files, and says what to set. */
+void limits_check(const struct config *config, uint32_t threads);
 
 #endif

@@ -5,10 +5,10 @@
 #include "process/loop.h"
 
 #include "base/check.h"
+#include "base/signals.h"
 #include "net/conn.h"
 
 #include <event2/event.h>
-#include <signal.h>
 
 /* Write queues kept for reuse: as many connections may be written to in one turn without asking malloc. */
 enum { TX_QUEUES_KEPT = 512 };
@@ -59,9 +59,8 @@ void loop_close(struct loop *loop)
 
 void loop_start_pthread(pthread_t *pthread_out, void *(*run)(void *arg), void *arg)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t before;
+    signals_block(&before);
     CHECK(pthread_create(pthread_out, NULL, run, arg) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    signals_restore(&before);
 }

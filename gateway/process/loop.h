@@ -21,7 +21,7 @@ void loop_turn(struct loop *loop);
 /* Runs what is ready and frees all parts. */
 void loop_close(struct loop *loop);
 
-/* Starts a thread in which every signal is blocked: signals are the control thread's. */
+/* Starts a thread that gets no signals but its own faults: the others are the control thread's. */
 void loop_start_pthread(pthread_t *pthread_out, void *(*run)(void *arg), void *arg);
 
 #endif

@@ -99,6 +99,7 @@ static void take_the_new(struct supervisor *supervisor)
     tls_watch_stop(&supervisor->tls_watch);
     generation_replace(&supervisor->in_force, &supervisor->coming);
     follow_certificates(supervisor);
+    limits_check(supervisor->in_force.snapshot->config, supervisor->threads);
     log_set_level(supervisor->in_force.snapshot->config->log.level);
     notify("READY=1\nSTATUS=Serving");
 }
@@ -298,6 +299,7 @@ static bool prepare(struct supervisor *supervisor)
         return false;
     supervisor->threads = first->sockets.threads;
     log_set_level(first->snapshot->config->log.level);
+    limits_check(first->snapshot->config, supervisor->threads);
     supervisor->log_destination = access_log_destination(&first->snapshot->config->log, error);
     if (error[0]) {
         log_error("server", "cannot open the access log: %s", error);

@@ -11,6 +11,7 @@
 #include "process/limits.h"
 #include "process/link.h"
 #include "process/loop.h"
+#include "process/sandbox.h"
 #include "process/server.h"
 #include "process/tls_setup.h"
 
@@ -45,7 +46,7 @@ static void say(const struct worker *worker, enum link_kind kind)
 static void become(const struct link_message *message)
 {
     crash_watch(message->fd_count > 0 ? message->fds[0] : -1);
-    if (!privileges_take(&message->privileges))
+    if (!privileges_take(&message->privileges) || !sandbox_enter(message->sandbox))
         exit(EXIT_FAILURE);
 }
 

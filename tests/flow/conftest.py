@@ -39,15 +39,16 @@ def portico(tmp_path):
     """
     started = []
 
-    def start(upstreams, environment=None, options=(), **settings):
+    def start(upstreams, environment=None, options=(), prefix=(), **settings):
         directory = tmp_path / f"gateway{len(started)}"
         directory.mkdir()
+        directory.chmod(0o777)
         port = free_port()
         if not isinstance(upstreams, dict):
             upstreams = {"app": upstreams}
         addresses = {name: getattr(value, "address", value) for name, value in upstreams.items()}
         config = configuration(port, addresses, directory, **settings)
-        gateway = Gateway(config, directory, port, environment, options)
+        gateway = Gateway(config, directory, port, environment, options, prefix)
         started.append(gateway)
         return gateway
 

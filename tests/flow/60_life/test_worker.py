@@ -51,7 +51,13 @@ class Load:
             except (OSError, Closed):
                 pass  # this one was with the worker that died
 
-    def end(self):
+    def first_after(self, moment):
+        return next((at for at in sorted(self.served_at) if at > moment), None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
         self.over.set()
         for thread in self.threads:
             thread.join(PATIENCE)
@@ -60,15 +66,13 @@ class Load:
 @pytest.mark.measured
 def test_a_killed_worker_refuses_no_connection_and_is_replaced_at_once(portico, upstream):
     gateway = portico(upstream(named("app")), process={"threads": 2})
-    load = Load(gateway.port)
     gaps = []
-    for _ in range(3):
-        wait_until(lambda: len(load.served_at) > 20 * (gateway.deaths + 1), "requests")
-        killed = time.monotonic()
-        kill(gateway)
-        wait_until(lambda: load.served_at[-1] > killed, "a request to be served")
-        gaps.append(min(at for at in list(load.served_at) if at > killed + 0.002) - killed)
-    load.end()
+    with Load(gateway.port) as load:
+        for _ in range(3):
+            wait_until(lambda: len(load.served_at) > 20 * (gateway.deaths + 1), "requests")
+            killed = time.monotonic()
+            kill(gateway)
+            gaps.append(wait_until(lambda: load.first_after(killed + 0.002), "a request to be served") - killed)
     assert load.refused == []
     assert gaps[0] < 0.2, gaps  # the later ones have waited 100 and 200 ms, lest a fault be repeated without end
 
@@ -191,3 +195,50 @@ def test_whom_the_worker_runs_as(portico, upstream, settings, user, group):
 def test_a_user_that_does_not_exist_is_an_error(portico, upstream, key):
     with pytest.raises(AssertionError, match=f'there is no {key} "nobody-there"'):
         portico(upstream(named("app")), process={key: "nobody-there"})
+
+
+@root_only
+def test_started_without_root(portico, upstream):
+    as_somebody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    gateway = portico(upstream(named("app")), prefix=as_somebody, process={"user": "www-data"})
+    assert ids(gateway.process.pid) == ids(gateway.worker()) == ([65534] * 4, [65534] * 4)
+    kill(gateway)
+    with gateway.client() as client:
+        assert client.get("/").body == b"app"
+    assert gateway.last_record().status == 200
+
+
+# Sandbox --------------------------------------------------------------------------------------------------
+
+def walls(pid):
+    with open(f"/proc/{pid}/status") as status:
+        lines = dict(line.split(":", 1) for line in status)
+    return {name: int(lines[name], 16) for name in ("NoNewPrivs", "Seccomp", "CapPrm", "CapEff", "CapInh", "CapAmb")}
+
+
+ALL_WALLS = {"NoNewPrivs": 1, "Seccomp": 2, "CapPrm": 0, "CapEff": 0, "CapInh": 0, "CapAmb": 0}
+
+
+@pytest.mark.measured  # sanitizers need more than the sandbox gives
+@pytest.mark.parametrize("user", [{}, {"user": "root"}])
+def test_the_worker_stands_in_a_sandbox(portico, upstream, user):
+    gateway = portico(upstream(named("app")), process=user)
+    assert walls(gateway.worker()) == ALL_WALLS
+    assert walls(gateway.process.pid)["Seccomp"] == 0
+
+
+def test_without_sandbox(portico, upstream):
+    gateway = portico(upstream(named("app")), process={"sandbox": "off"})
+    assert walls(gateway.worker())["Seccomp"] == walls(gateway.worker())["NoNewPrivs"] == 0
+    with gateway.client() as client:
+        assert client.get("/").body == b"app"
+
+
+# Limits ---------------------------------------------------------------------------------------------------
+
+def test_too_few_open_files_are_told(portico, upstream):
+    gateway = portico(upstream(named("app")), prefix=["prlimit", "--nofile=128:1024"])
+    assert "1024 open files are allowed, room for about 480 clients" in gateway.stderr()
+    assert "LimitNOFILE" in gateway.stderr()
+    with open(f"/proc/{gateway.worker()}/limits") as limits:
+        assert next(line.split()[3:5] for line in limits if line.startswith("Max open files")) == ["1024", "1024"]

@@ -26,9 +26,10 @@ def route_to(upstream, prefix="/", **settings):
 
 
 class Gateway:
-    """portico run FILE. `config` is a map to be written or the path of a file; `options` stand before the file."""
+    """portico run FILE. `config` is a map to be written or the path of a file; `options` stand before the file, `prefix` before
+    the program."""
 
-    def __init__(self, config, directory, port, environment=None, options=()):
+    def __init__(self, config, directory, port, environment=None, options=(), prefix=()):
         self.port, self.directory = port, directory
         self.config = config
         self.config_file, self.access_log = directory / "portico.yaml", directory / "access.log"
@@ -37,7 +38,7 @@ class Gateway:
             self.config_file.write_text(yaml.dump(config))
         else:
             self.config_file = config
-        command = [BINARY, "run", *options, self.config_file]
+        command = [*prefix, BINARY, "run", *options, self.config_file]
         self.manager = Manager()
         self.deaths = 0  # of workers, that the test has brought about
         with open(self.stdout_file, "wb") as stdout, open(self.stderr_file, "wb") as stderr:
