@@ -116,6 +116,9 @@ static void session_free(struct h1_inbound *session)
 static uint64_t state_timeout_us(const struct h1_inbound *session)
 {
     const struct session_settings *settings = &session->home->settings;
+    bool waits = session->state == INBOUND_FRESH || session->state == INBOUND_IDLE;
+    if (waits && session->home->draining)
+        return SESSION_LAST_CHANCE_US;
     switch (session->state) {
     case INBOUND_FRESH:
     case INBOUND_HEAD: return settings->head_timeout_us;
@@ -456,7 +459,7 @@ static void drain_session(struct session *base)
 {
     struct h1_inbound *session = CONTAINER_OF(base, h1_inbound, session);
     if (session->state == INBOUND_IDLE || session->state == INBOUND_FRESH)
-        session_free(session);
+        enter(session, session->state);
 }
 
 static void kill_session(struct session *base)

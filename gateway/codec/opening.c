@@ -112,10 +112,23 @@ static void opening_end(struct opening *opening, bool h2)
     opening_free(opening);
 }
 
+/* Nothing has come yet. */
+static bool is_fresh(const struct opening *opening)
+{
+    return opening->state == OPENING_HELLO || (opening->state == OPENING_HEADER && opening->got == 0);
+}
+
 static void on_timer(struct timer *timer)
 {
     struct opening *opening = CONTAINER_OF(timer, opening, timer);
-    opening_fail(opening, opening->state == OPENING_REFUSED ? opening->refusal : FAULT_opening_timeout);
+    struct loop *loop = opening->home->loop;
+    uint64_t deadline_us = opening->begun_us + OPENING_US, now_us = clock_now_us(&loop->clock);
+    if (opening->home->draining && is_fresh(opening))
+        opening_free(opening);
+    else if (opening->home->draining && opening->state == OPENING_HANDSHAKE && deadline_us > now_us)
+        timer_set(loop->timers, timer, deadline_us - now_us); /* it has used its last chance */
+    else
+        opening_fail(opening, opening->state == OPENING_REFUSED ? opening->refusal : FAULT_opening_timeout);
 }
 
 /* Says why and discards what still comes, so that the answer is not lost in a reset. */
@@ -291,10 +304,8 @@ static void on_facts(void *owner, unsigned facts)
 static void drain_opening(struct session *base)
 {
     struct opening *opening = CONTAINER_OF(base, opening, session);
-    bool is_fresh =
-        opening->state == OPENING_HELLO || (opening->state == OPENING_HEADER && opening->got == 0);
-    if (is_fresh)
-        opening_free(opening);
+    if (is_fresh(opening))
+        timer_set(opening->home->loop->timers, &opening->timer, SESSION_LAST_CHANCE_US);
 }
 
 static void kill_opening(struct session *base)

@@ -44,7 +44,8 @@ struct session_client {
 
 /* What a session can be asked, whatever its version. */
 struct session_ops {
-    void (*drain)(struct session *session); /* no new requests: close when idle, else after the response */
+    void (*drain)(struct session *session); /* no new requests: close when idle for SESSION_LAST_CHANCE_US,
+                                               else after the response */
     void (*kill)(struct session *session);  /* close now; streams under way fail */
 };
 
@@ -105,7 +106,12 @@ void session_client_copy(struct session_client *to, const struct session_client 
 /* Frees the texts. */
 void session_client_fini(struct session_client *client);
 
-/* Every session closes as soon as it owes nobody an answer; new ones close after their first response. */
+/* How long a drained session waits for a request that may be on its way already: to close at once would drop
+ * it. */
+enum { SESSION_LAST_CHANCE_US = 250 * 1000 };
+
+/* Every session closes as soon as it owes nobody an answer and has had its last chance to be asked; new ones
+ * close after their first response. */
 void session_home_drain(struct session_home *home);
 
 /* Closes every session now. */

@@ -19,19 +19,38 @@ static uint32_t choose_threads(const struct config *config)
     return threads < SOCKETS_THREADS_MAX ? threads : SOCKETS_THREADS_MAX;
 }
 
-bool generation_make(struct generation *generation, const struct generation_source *source,
-                     const struct generation *in_force, uint32_t threads)
+/* Loads, keeps the files, and binds what `before` has not. */
+static bool make(struct generation *generation, const struct generation_source *source,
+                 const struct snapshot *in_force, const struct config *before, uint32_t threads)
 {
     *generation = (struct generation){0};
     archive_record(&generation->archive);
-    generation->snapshot = source->load(source->arg, in_force ? in_force->snapshot : NULL);
+    generation->snapshot = source->load(source->arg, in_force);
     archive_record(NULL);
     const struct config *now = generation->snapshot ? generation->snapshot->config : NULL;
-    const struct config *before = in_force ? in_force->snapshot->config : NULL;
     if (now && sockets_bind(now, before, threads ? threads : choose_threads(now), &generation->sockets))
         return true;
     generation_fini(generation);
     return false;
+}
+
+bool generation_make_first(struct generation *generation, const struct generation_source *source,
+                           struct legacy *legacy)
+{
+    bool made = make(generation, source, NULL, &legacy->config, legacy->sockets.threads);
+    if (made)
+        sockets_inherit(&generation->sockets, generation->snapshot->config, &legacy->sockets,
+                        &legacy->config);
+    sockets_close(&legacy->sockets);
+    arena_fini(&legacy->config.arena);
+    *legacy = (struct legacy){0};
+    return made;
+}
+
+bool generation_make(struct generation *generation, const struct generation_source *source,
+                     const struct generation *in_force, uint32_t threads)
+{
+    return make(generation, source, in_force->snapshot, in_force->snapshot->config, threads);
 }
 
 void generation_replace(struct generation *in_force, struct generation *next)

@@ -25,8 +25,19 @@ struct generation {
     struct sockets sockets; /* -1 where the one in force has the listener, until it has been replaced */
 };
 
-/* Loads, keeps the files and binds what `in_force` (NULL at the start) has not; `threads` 0: as many as the
- * configuration asks for. False after saying what is wrong; nothing has changed then. */
+/* Listening sockets that another process has handed over; all zero: none. */
+struct legacy {
+    struct config config; /* its listeners' addresses, nothing else */
+    struct sockets sockets;
+};
+
+/* Makes the first generation: listeners that the legacy has come from there; it is empty afterwards, whatever
+ * happens. False after saying what is wrong. */
+MUST_USE bool generation_make_first(struct generation *generation, const struct generation_source *source,
+                                    struct legacy *legacy);
+
+/* Makes the next one: loads, keeps the files and binds what the one in force has not. False after saying what
+ * is wrong; nothing has changed then. */
 MUST_USE bool generation_make(struct generation *generation, const struct generation_source *source,
                               const struct generation *in_force, uint32_t threads);
 

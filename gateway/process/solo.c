@@ -71,8 +71,9 @@ static void watch_signals(struct solo *solo)
 static bool start(struct solo *solo)
 {
     struct generation *first = &solo->in_force;
+    struct legacy none = {0};
     char error[ACCESS_LOG_ERROR_MAX];
-    if (!generation_make(first, solo->source, NULL, 0))
+    if (!generation_make_first(first, solo->source, &none))
         return false;
     solo->threads = first->sockets.threads;
     int log_destination = access_log_destination(&first->snapshot->config->log, error);

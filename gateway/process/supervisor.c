@@ -13,6 +13,7 @@
 #include "process/loop.h"
 #include "process/notify.h"
 #include "process/tls_watch.h"
+#include "process/upgrade.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -27,7 +28,7 @@ enum {
     OVERTIME_US = 5 * 1000 * 1000 /* for a worker that does not end after shutdown_timeout */
 };
 
-static const int SIGNALS[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP, SIGCHLD};
+static const int SIGNALS[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP, SIGCHLD};
 enum { SIGNAL_COUNT = sizeof SIGNALS / sizeof SIGNALS[0] };
 
 struct supervisor {
@@ -41,6 +42,7 @@ struct supervisor {
     uint32_t threads;
     int log_destination;
     struct tls_watch *tls_watch;
+    struct upgrade *upgrade; /* a new process is starting; NULL otherwise */
     struct child child;
     struct event *on_link;
     struct event *restart;  /* a worker, after a while */
@@ -123,6 +125,10 @@ static void reload(struct supervisor *supervisor)
     supervisor->outdated = supervisor->coming.snapshot != NULL;
     if (supervisor->outdated || supervisor->stopping)
         return;
+    if (supervisor->upgrade) {
+        log_error("server", "no reload while an upgrade is under way: the new process has read the file");
+        return;
+    }
     notify_reloading();
     if (!generation_make(&supervisor->coming, supervisor->source, &supervisor->in_force, supervisor->threads))
         keep_the_old(supervisor);
@@ -138,6 +144,7 @@ static void on_serving(struct supervisor *supervisor)
 {
     supervisor->has_served = true;
     notify("READY=1\nSTATUS=Serving");
+    upgrade_done();
 }
 
 static void on_link(evutil_socket_t fd, short what, void *arg)
@@ -229,11 +236,10 @@ static void on_overtime(evutil_socket_t fd, short what, void *arg)
 }
 
 /* The sockets are closed here first: when the worker closes them, nobody can connect any more. */
-static void stop(struct supervisor *supervisor)
+static void drain(struct supervisor *supervisor)
 {
     enum link_kind order = supervisor->stopping ? LINK_KILL : LINK_DRAIN;
     supervisor->stopping = true;
-    notify("STOPPING=1\nSTATUS=Draining");
     sockets_close(&supervisor->in_force.sockets);
     sockets_close(&supervisor->coming.sockets);
     if (supervisor->child.pid == 0) {
@@ -243,6 +249,42 @@ static void stop(struct supervisor *supervisor)
     after(supervisor->overtime,
           supervisor->in_force.snapshot->config->process.shutdown_timeout_us + OVERTIME_US);
     expect(supervisor, link_say(supervisor->child.link, order));
+}
+
+static void stop(struct supervisor *supervisor)
+{
+    notify("STOPPING=1\nSTATUS=Draining");
+    upgrade_stop(&supervisor->upgrade);
+    drain(supervisor);
+}
+
+static void on_upgraded(void *arg, pid_t pid, const char *problem)
+{
+    struct supervisor *supervisor = arg;
+    upgrade_stop(&supervisor->upgrade);
+    if (problem) {
+        log_error("supervisor", "no upgrade, this process goes on: process %d: %s", (int)pid, problem);
+        return;
+    }
+    log_info("supervisor", "upgraded: process %d serves, this one drains", (int)pid);
+    notify("MAINPID=%d", (int)pid);
+    drain(supervisor);
+}
+
+/* Sockets must not change hands while a reload changes them. */
+static void upgrade(struct supervisor *supervisor)
+{
+    const char *problem = getpid() == 1          ? "the first process of a container cannot be replaced"
+                          : supervisor->upgrade  ? "one is under way"
+                          : supervisor->stopping ? "this process is draining"
+                          : !supervisor->has_served || supervisor->coming.snapshot
+                              ? "a configuration is on its way"
+                              : NULL;
+    if (problem)
+        log_error("supervisor", "no upgrade: %s", problem);
+    else
+        supervisor->upgrade =
+            upgrade_start(supervisor->base, &supervisor->in_force, supervisor->argv, on_upgraded, supervisor);
 }
 
 static void reopen_log(struct supervisor *supervisor)
@@ -270,6 +312,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         reap(supervisor);
     else if (number == SIGUSR1)
         reopen_log(supervisor);
+    else if (number == SIGUSR2)
+        upgrade(supervisor);
     else if (number == SIGHUP)
         reload(supervisor);
     else
@@ -294,8 +338,9 @@ static void watch_signals(struct supervisor *supervisor)
 static bool prepare(struct supervisor *supervisor)
 {
     struct generation *first = &supervisor->in_force;
+    struct legacy legacy = upgrade_legacy();
     char error[ACCESS_LOG_ERROR_MAX];
-    if (!generation_make(first, supervisor->source, NULL, 0))
+    if (!generation_make_first(first, supervisor->source, &legacy))
         return false;
     supervisor->threads = first->sockets.threads;
     log_set_level(first->snapshot->config->log.level);
@@ -319,6 +364,7 @@ int supervisor_run(const struct generation_source *source, char **argv)
     if (prepare(&supervisor))
         event_base_dispatch(supervisor.base);
     tls_watch_stop(&supervisor.tls_watch);
+    upgrade_stop(&supervisor.upgrade);
     generation_fini(&supervisor.coming);
     generation_fini(&supervisor.in_force);
     if (supervisor.log_destination >= 0)

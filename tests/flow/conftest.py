@@ -4,6 +4,7 @@ import pytest
 from lib.gateway import Gateway, configuration, passable
 from lib.ports import free_port
 from lib.upstream import Upstream
+from lib.wait import BINARY
 
 
 def pytest_configure(config):
@@ -39,7 +40,7 @@ def portico(tmp_path):
     """
     started = []
 
-    def start(upstreams, environment=None, options=(), prefix=(), **settings):
+    def start(upstreams, environment=None, options=(), prefix=(), program=BINARY, **settings):
         directory = tmp_path / f"gateway{len(started)}"
         directory.mkdir()
         directory.chmod(0o777)
@@ -48,7 +49,7 @@ def portico(tmp_path):
             upstreams = {"app": upstreams}
         addresses = {name: getattr(value, "address", value) for name, value in upstreams.items()}
         config = configuration(port, addresses, directory, **settings)
-        gateway = Gateway(config, directory, port, environment, options, prefix)
+        gateway = Gateway(config, directory, port, environment, options, prefix, program)
         started.append(gateway)
         return gateway
 

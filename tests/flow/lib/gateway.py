@@ -29,16 +29,17 @@ class Gateway:
     """portico run FILE. `config` is a map to be written or the path of a file; `options` stand before the file, `prefix` before
     the program."""
 
-    def __init__(self, config, directory, port, environment=None, options=(), prefix=()):
+    def __init__(self, config, directory, port, environment=None, options=(), prefix=(), program=BINARY):
         self.port, self.directory = port, directory
         self.config = config
         self.config_file, self.access_log = directory / "portico.yaml", directory / "access.log"
         self.stdout_file, self.stderr_file = directory / "stdout", directory / "stderr"
         if isinstance(config, dict):
-            self.config_file.write_text(yaml.dump(config))
+            self.text = yaml.dump(config)
+            self.config_file.write_text(self.text)
         else:
             self.config_file = config
-        command = [*prefix, BINARY, "run", *options, self.config_file]
+        command = [*prefix, program, "run", *options, self.config_file]
         self.manager = Manager()
         self.deaths = 0  # of workers, that the test has brought about
         with open(self.stdout_file, "wb") as stdout, open(self.stderr_file, "wb") as stderr:
@@ -103,6 +104,11 @@ class Gateway:
         return raw(self.port, data, slowly)
 
     # life
+
+    def rewrite(self, change):
+        """Writes the configuration anew, after change(config)."""
+        change(self.config)
+        self.config_file.write_text(yaml.dump(self.config))
 
     def signal(self, number):
         self.process.send_signal(number)

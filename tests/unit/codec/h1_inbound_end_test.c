@@ -313,8 +313,22 @@ static void draining_closes_who_waits(void **state)
     HEAR(client, &heard, OK_HEAD(0));
     assert_int_equal(home.sessions.count, 2);
     session_home_drain(&home);
+    turn_for(5000);
+    assert_int_equal(home.sessions.count, 2);
     gone_without_a_word();
     close(fresh);
+}
+
+static void draining_answers_a_request_that_was_on_its_way(void **state)
+{
+    (void)state;
+    come(false);
+    session_home_drain(&home);
+    turn_for(5000);
+    say(client, GET("/"));
+    answer(next_request(0), "");
+    HEAR(client, &heard, OK_HEAD_CLOSE(0));
+    HEAR_END(client, &heard);
 }
 
 static void draining_lets_answers_end(void **state)
@@ -440,6 +454,7 @@ int main(void)
         TEST(it_does_not_read_for_ever),
         TEST(a_client_may_reset_while_it_lingers),
         TEST(draining_closes_who_waits),
+        TEST(draining_answers_a_request_that_was_on_its_way),
         TEST(draining_lets_answers_end),
         TEST(draining_during_an_answer),
         TEST(draining_lets_a_head_come),
