@@ -108,9 +108,12 @@ static int allow_threads(scmp_filter_ctx filter)
     return error ? error : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, is_thread);
 }
 
+/* Libraries try families that they can do without (netlink, above those that are allowed): an error is enough
+ * for them. */
 static int allow_by_argument(scmp_filter_ctx filter)
 {
-    int error = 0;
+    int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                 SCMP_A0(SCMP_CMP_GT, AF_INET6));
     for (size_t i = 0; i < sizeof FAMILIES / sizeof FAMILIES[0] && !error; i++)
         error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)FAMILIES[i]));

@@ -136,6 +136,8 @@ static int do_nothing_wrong(void)
         return 2;
     if (socket(AF_INET, SOCK_STREAM, 0) < 0)
         return 3;
+    if (socket(AF_NETLINK, SOCK_RAW, 0) >= 0 || errno != EAFNOSUPPORT)
+        return 4;
     return 0;
 }
 
