@@ -1,8 +1,10 @@
 /*
  * portico check: compiles a configuration as `run` would, says everything that is wrong or doubtful, and with
- * --print what takes effect. Starts nothing, resolves nothing.
+ * --print what takes effect. Starts nothing, resolves nothing; with --live it asks the gateway that serves
+ * it.
  */
 #include "cli/cli.h"
+#include "cli/live.h"
 #include "cli/modules.h"
 #include "config/diff.h"
 #include "config/print.h"
@@ -36,6 +38,7 @@ struct question {
     const char *path;
     const char *against; /* an older file, or NULL */
     bool print;
+    bool live;
 };
 
 static void print_difference(void *arg, struct slice sentence, bool needs_restart)
@@ -69,6 +72,8 @@ static int check(const struct question *question)
     int code = snapshot ? 0 : CLI_FAILED;
     if (snapshot && question->print)
         config_print(snapshot->config, stdout);
+    else if (snapshot && question->live)
+        code = live_check(snapshot->config) ? 0 : CLI_FAILED;
     else if (snapshot && question->against)
         code = compare(snapshot->config, question->against);
     else if (snapshot)
@@ -85,6 +90,8 @@ static int run(int argc, char **argv)
         bool is_flag = argv[i][0] == '-';
         if (strcmp(argv[i], "--print") == 0)
             question.print = true;
+        else if (strcmp(argv[i], "--live") == 0)
+            question.live = true;
         else if (strcmp(argv[i], "--against") == 0 && i + 1 < argc)
             question.against = argv[++i];
         else if (is_flag || question.path)
@@ -97,8 +104,9 @@ static int run(int argc, char **argv)
 
 const struct cli_command check_command = {
     .name = "check",
-    .usage = "FILE [--print | --against OLD]",
-    .sentence =
-        "compile a configuration and say everything that is wrong with it, or what differs from another",
+    .usage = "FILE [--print | --against OLD | --live]",
+    .sentence = "compile a configuration and say everything that is wrong with it, what differs from "
+                "another, or whether a "
+                "gateway serves it now",
     .run = run,
 };

@@ -27,6 +27,7 @@ int cli_usage(const struct cli_command *command);
 void cli_print_findings(const struct config_findings *findings, FILE *out);
 
 /* The commands, one file each. */
-extern const struct cli_command run_command, check_command, explain_command, try_command, reference_command;
+extern const struct cli_command run_command, check_command, explain_command, try_command, reference_command,
+    reload_command, stop_command;
 
 #endif

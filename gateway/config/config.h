@@ -21,6 +21,7 @@ enum config_sandbox { CONFIG_SANDBOX_ON, CONFIG_SANDBOX_LOG, CONFIG_SANDBOX_OFF 
 struct config_process {
     uint32_t threads;               /* 0: one per usable core */
     uint64_t shutdown_timeout_us;   /* drain: what is not finished then is closed */
+    struct slice pidfile;           /* "off" or a path made absolute */
     uint32_t sandbox;               /* enum config_sandbox */
     struct config_text user, group; /* of the worker when started as root; empty: not given */
     struct config_origin *origins;  /* of the settings; config_setting_origin() reads it */

@@ -12,6 +12,7 @@
 #include "process/link.h"
 #include "process/loop.h"
 #include "process/notify.h"
+#include "process/pidfile.h"
 #include "process/tls_watch.h"
 #include "process/upgrade.h"
 
@@ -142,6 +143,8 @@ static void reload(struct supervisor *supervisor)
 
 static void on_serving(struct supervisor *supervisor)
 {
+    if (!supervisor->has_served)
+        pidfile_write(&supervisor->in_force.snapshot->config->process);
     supervisor->has_served = true;
     notify("READY=1\nSTATUS=Serving");
     upgrade_done();
@@ -365,6 +368,8 @@ int supervisor_run(const struct generation_source *source, char **argv)
         event_base_dispatch(supervisor.base);
     tls_watch_stop(&supervisor.tls_watch);
     upgrade_stop(&supervisor.upgrade);
+    if (supervisor.has_served)
+        pidfile_remove(&supervisor.in_force.snapshot->config->process);
     generation_fini(&supervisor.coming);
     generation_fini(&supervisor.in_force);
     if (supervisor.log_destination >= 0)

@@ -54,6 +54,7 @@ static void whole(void **state)
                               "process:\n"
                               "  threads: 0  # default\n"
                               "  shutdown_timeout: 30s  # default\n"
+                              "  pidfile: off  # default\n"
                               "  sandbox: on  # default\n"
                               "log:\n"
                               "  access: stdout  # default\n"
