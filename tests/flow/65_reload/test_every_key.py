@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from lib import yaml
+from lib.gateway import route_to
 from lib.upstream import named
 from lib.wait import BINARY, wait_until
 
@@ -31,12 +32,17 @@ PLACES = {
     "limit": lambda c: c["limits"]["some"],
     "queue": lambda c: c["upstreams"]["app"]["queue"],
     "cookies": lambda c: c["defaults"]["headers"]["cookies"],
+    "redirect": lambda c: c["sites"][0]["routes"][1]["redirect"],
+    "respond": lambda c: c["sites"][0]["routes"][2]["respond"],
+    "maintenance": lambda c: c["sites"][0]["routes"][3]["maintenance"],
 }
 # What needs more than a value, and has scenarios of its own.
 ELSEWHERE = {"listener", "tls", "upstream_tls", "client_certificates"}
-OTHER = {"COUNT": "7", "DURATION": "7s", "SIZE": "7KiB"}
+OTHER = {"TARGET": "/nowhere/seven", "COUNT": "7", "DURATION": "7s", "SIZE": "7KiB"}
+SAID_AS = {("maintenance", "on"): "maintenance"}  # a whole mapping goes
 PARTICULAR = {
-    ("cookies", "same_site"): "strict", ("limit", "status"): "503", ("limit", "memory"): "1MiB",
+    ("cookies", "same_site"): "strict", ("limit", "status"): "503", ("respond", "status"): "201", ("maintenance", "status"): "501",
+    ("limit", "memory"): "1MiB",
     ("log", "access"): "stdout", ("log", "level"): "debug", ("upstream", "protocol"): "h2c",
 }
 
@@ -63,7 +69,9 @@ def test_the_tables_hold_no_section_that_nobody_changes():
                          ids=[f"{row[0]}.{row[1]}" for row in ROWS])
 def test_a_changed_key(portico, upstream, tmp_path, section, key, kind, default, words, reloadable):
     app = {"servers": [upstream(named("app")).address], "connections_max": 100, "queue": {"length": 50}}
-    gateway = portico({"app": app}, limits={"some": {"rate": "1000/s"}},
+    routes = [route_to("app", "/app"), {"prefix": "/redirect", "redirect": {"to": "/elsewhere"}},
+              {"prefix": "/respond", "respond": {"body": "hello"}}, route_to("app", "/maintenance", maintenance={"status": 500})]
+    gateway = portico({"app": app}, routes=routes, limits={"some": {"rate": "1000/s"}},
                       defaults={"limits": ["some"], "headers": {"cookies": {"same_site": "lax"}}})
     before = tmp_path / "before.yaml"
     before.write_text(yaml.dump(gateway.config))
@@ -72,11 +80,12 @@ def test_a_changed_key(portico, upstream, tmp_path, section, key, kind, default,
     gateway.config_file.write_text(yaml.dump(gateway.config))
     compared = subprocess.run([BINARY, "check", gateway.config_file, "--against", before], capture_output=True, text=True)
     assert compared.returncode == 0, compared.stderr
-    said = [line for line in compared.stdout.splitlines() if f"{key} " in line]
+    name = SAID_AS.get((section, key), key)
+    said = [line for line in compared.stdout.splitlines() if f"{name} " in line]
     assert len(said) == 1 and value in said[0], compared.stdout
     assert ("needs a restart" in said[0]) == (reloadable == "false")
     gateway.signal(signal.SIGHUP)
     wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
-    assert any(f"{key} " in line and value in line for line in gateway.stderr().splitlines())
+    assert any(f"{name} " in line and value in line for line in gateway.stderr().splitlines())
     with gateway.client() as client:
-        assert client.get("/").status in (200, 502)
+        assert client.get("/app").status in (200, 502)
