@@ -106,7 +106,10 @@ static void print_trusted(const struct explanation *e)
     topic(e, "client", "%.*s is a trusted proxy, one of %.*s", SLICE_ARGS(client->text), SLICE_ARGS(text));
     end_with_origin(e, network->origin);
     struct slice asker = clean(e, e->rehearsal->asker);
-    topic(e, "", "%.*s asks, by X-Forwarded-For\n", SLICE_ARGS(asker));
+    topic(e, "", "%.*s asks, by %s\n", SLICE_ARGS(asker),
+          fields_find(&e->asked, FIELD_x_forwarded_for) || !fields_find(&e->asked, FIELD_forwarded)
+              ? "X-Forwarded-For"
+              : "Forwarded");
 }
 
 static void print_client(const struct explanation *e)

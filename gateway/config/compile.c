@@ -76,6 +76,24 @@ void config_read_process_group(struct loader *loader, const struct setting *row,
     read_name(loader, node, &((struct config_process *)object)->group);
 }
 
+void config_read_trusted_hops(struct loader *loader, const struct setting *row, const struct yaml_node *node,
+                              void *object)
+{
+    enum { HOPS_MAX = 16 };
+    (void)row;
+    struct config *config = object;
+    uint64_t hops = 0;
+    struct slice shown = schema_shown(node);
+    if (!schema_expect(loader->findings, node, YAML_TEXT, "a number of proxies"))
+        return;
+    if (value_parse(VALUE_COUNT, node->text, &hops) != VALUE_OK || hops < 1 || hops > HOPS_MAX)
+        config_error(loader->findings, node->origin,
+                     "expected a number of proxies from 1 to %d, found \"%.*s\"", HOPS_MAX,
+                     SLICE_ARGS(shown));
+    config->trusted_hops = (uint32_t)hops;
+    config->trusted_hops_origin = config_keep_origin(loader, node->origin);
+}
+
 void config_read_listener_address(struct loader *loader, const struct setting *row,
                                   const struct yaml_node *node, void *object)
 {
@@ -296,6 +314,10 @@ static void check_whole(struct loader *loader)
         config_error(loader->findings, start, "nothing to listen on; add listen: with at least one address");
     if (config->site_count == 0 && !(loader->has_sites && is_wrong))
         config_error(loader->findings, start, "nothing to serve; add sites: with at least one site");
+    if (config->trusted_hops > 0 && config->trusted_proxy_count == 0 && !is_wrong)
+        config_error(
+            loader->findings, config->trusted_hops_origin,
+            "nobody is believed: list the networks that the proxies connect from in trusted_proxies");
     for (uint32_t i = 0; i < config->upstream_count && !is_wrong; i++)
         if (!loader->is_used[i])
             config_warning(loader->findings, config->upstreams[i].origin,

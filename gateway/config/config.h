@@ -110,6 +110,7 @@ struct config_scope {
     uint64_t idle_timeout_us;                 /* tunnels */
     uint64_t max_body;                        /* bytes; 0: no limit */
     const struct config_on_reload *on_reload; /* NULL: keep */
+    bool forwarded;                           /* Forwarded, too */
     const struct config_methods *methods;
     const struct config_access *access;
     const struct config_headers *headers;
@@ -173,7 +174,9 @@ struct config {
     struct network *trusted_proxies;
     struct config_text *trusted_proxy_texts; /* the same, as written */
     uint32_t trusted_proxy_count;
-    uint32_t https_port; /* that redirects name; 0: none, for 443. Set by `try` */
+    uint32_t https_port;   /* that redirects name; 0: none, for 443. Set by `try` */
+    uint32_t trusted_hops; /* 0: by the networks */
+    struct config_origin trusted_hops_origin;
 };
 
 /* One thing wrong, or doubtful, in a file. */

@@ -38,6 +38,14 @@ void config_print_trusted_proxies(struct printer *printer, const struct setting 
         printer_element(printer, config->trusted_proxy_texts[i].text, config->trusted_proxy_texts[i].origin);
 }
 
+void config_print_trusted_hops(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config *config = object;
+    if (config->trusted_hops > 0)
+        printer_value(printer, row->key, arena_printf(&printer->texts, "%u", config->trusted_hops),
+                      config->trusted_hops_origin);
+}
+
 void config_print_certificate_chain(struct printer *printer, const struct setting *row, const void *object)
 {
     printer_text(printer, row, &((const struct config_certificate *)object)->chain);

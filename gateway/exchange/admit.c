@@ -8,9 +8,8 @@
 /* Whether who asked used TLS: only a trusted proxy is believed about its own client. */
 static bool is_secure(const struct exchange *x)
 {
-    const struct field *proto = fields_find(&x->in->rx_head.fields, FIELD_x_forwarded_proto);
-    if (x->trusted && proto)
-        return slice_equal_nocase(field_value(proto), SLICE("https"));
+    if (x->proto.len > 0)
+        return slice_equal_nocase(x->proto, SLICE("https"));
     return x->in->client->secure;
 }
 

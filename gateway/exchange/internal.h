@@ -49,7 +49,8 @@ struct exchange {
     struct outbound *outbound; /* the endpoint's, from connect on; NULL again once given back */
     struct stream *out;        /* outbound->stream, or NULL */
 
-    bool trusted; /* the connection comes from a trusted proxy */
+    bool trusted;       /* the connection comes from a trusted proxy */
+    struct slice proto; /* "https" or "http", as it says; empty when it does not */
     struct target target;
     struct authority authority;
     const struct config_site *site;

@@ -38,6 +38,7 @@ void record_request(struct exchange *x)
     struct record *record = &x->record;
     struct trust trust = trust_client(x->pin->config, &client->address, client->text, &request->fields);
     x->trusted = trust.trusted;
+    x->proto = trust.proto;
     x->begun_us = clock_now_us(&x->home->loop->clock);
     record->begun_wall_us = clock_now_wall_us(&x->home->loop->clock);
     record->request_id = choose_id(x);

@@ -5,6 +5,7 @@
  */
 #include "exchange/internal.h"
 #include "http/hop_by_hop.h"
+#include "policy/forwarded.h"
 #include "policy/trust.h"
 
 enum fault request_read_target(struct exchange *x)
@@ -93,16 +94,19 @@ static void set_forwarded(struct exchange *x)
     struct fields *fields = &x->in->rx_head.fields;
     const struct stream_client *client = x->in->client;
     bool trusted = x->trusted;
-    replace(x, FIELD_x_forwarded_for, trusted ? trust_chain(fields, x->arena, client->text) : client->text);
+    replace(x, FIELD_x_forwarded_for,
+            trusted ? trust_chain(fields, x->arena, x->record.client, client->text) : client->text);
     replace(x, FIELD_x_real_ip, x->record.client);
     if (!trusted || !fields_find(fields, FIELD_x_forwarded_proto))
-        replace(x, FIELD_x_forwarded_proto, client->secure ? SLICE("https") : SLICE("http"));
+        replace(x, FIELD_x_forwarded_proto, x->call.secure ? SLICE("https") : SLICE("http"));
     if (!trusted || !fields_find(fields, FIELD_x_forwarded_host))
         replace(x, FIELD_x_forwarded_host, x->in->rx_head.authority);
-    if (!trusted) {
+    if (!trusted)
         fields_remove(fields, FIELD_x_forwarded_port);
-        fields_remove(fields, FIELD_forwarded);
-    }
+    fields_remove(fields, FIELD_forwarded);
+    if (x->route->scope.forwarded)
+        fields_add_id(fields, x->arena, FIELD_forwarded,
+                      forwarded_print(x->arena, x->record.client, x->call.secure, x->in->rx_head.authority));
     replace(x, FIELD_x_request_id, x->record.request_id);
 }
 

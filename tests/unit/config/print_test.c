@@ -100,6 +100,7 @@ static void whole(void **state)
                               "  between_bytes_timeout: 1m  # default\n"
                               "  idle_timeout: 1h  # default\n"
                               "  max_body: 1MiB  # t.yaml:3\n"
+                              "  forwarded: false  # default\n"
                               "sites:\n"
                               "  - hosts:\n"
                               "      - \"*\"  # t.yaml:6\n"
@@ -110,16 +111,19 @@ static void whole(void **state)
                               "        between_bytes_timeout: 1m  # default\n"
                               "        idle_timeout: 2m  # t.yaml:7\n"
                               "        max_body: 0  # t.yaml:9\n"
+                              "        forwarded: false  # default\n"
                               "      - regex: \"^/\\\"$\"  # t.yaml:10\n"
                               "        upstream: app  # t.yaml:10\n"
                               "        first_byte_timeout: 1m  # default\n"
                               "        between_bytes_timeout: 1m  # default\n"
                               "        idle_timeout: 2m  # t.yaml:7\n"
                               "        max_body: 1MiB  # t.yaml:3\n"
+                              "        forwarded: false  # default\n"
                               "    first_byte_timeout: 1m  # default\n"
                               "    between_bytes_timeout: 1m  # default\n"
                               "    idle_timeout: 2m  # t.yaml:7\n"
-                              "    max_body: 1MiB  # t.yaml:3\n");
+                              "    max_body: 1MiB  # t.yaml:3\n"
+                              "    forwarded: false  # default\n");
     free(text);
 }
 
@@ -219,7 +223,8 @@ static void route_settings(void **state)
     assert_string_equal(text, "    first_byte_timeout: 1m  # default\n"
                               "    between_bytes_timeout: 1m  # default\n"
                               "    idle_timeout: 5s  # t.yaml:3\n"
-                              "    max_body: 100MiB  # default\n");
+                              "    max_body: 100MiB  # default\n"
+                              "    forwarded: false  # default\n");
     config_free(&config);
 }
 

@@ -25,6 +25,7 @@ static int set_up(void **state)
         assert_false(host_bits);
     }
     config.trusted_proxy_count = NETWORKS_MAX;
+    config.trusted_hops = 0;
     arena_init(&arena, NULL, 0);
     return 0;
 }
@@ -43,8 +44,8 @@ static struct fields fields_of(const char *const values[FIELDS_MAX])
     struct fields fields = {0};
     for (int i = 0; i < FIELDS_MAX && values[i]; i++) {
         const char *text = values[i];
-        bool gone = text[0] == '-', other = text[0] == '~';
-        text += gone || other;
+        bool gone = text[0] == '-', other = text[gone] == '~';
+        text += gone + other;
         struct slice value = slice_make(arena_copy(&arena, slice_of(text)), strlen(text));
         fields_add(&fields, &arena, other ? SLICE("Forwarded") : SLICE("X-Forwarded-For"), value);
         fields.at[fields.count - 1].marks = gone ? FIELD_GONE : 0;
@@ -113,6 +114,69 @@ static void the_walk_ends_at_the_client(void **state)
     }
 }
 
+/* Without X-Forwarded-For, Forwarded counts; the last of its fields comes first. */
+static const struct {
+    const char *fields[FIELDS_MAX];
+    const char *client, *proto;
+} forwarded[] = {
+    {{"~for=203.0.113.9;proto=https"}, "203.0.113.9", "https"},
+    {{"~for=1.1.1.1;proto=https, for=\"203.0.113.9:4711\";proto=http, for=10.0.0.2;proto=x"},
+     "203.0.113.9",
+     "http"},
+    {{"~for=203.0.113.9;proto=https", "~for=10.0.0.2"}, "203.0.113.9", "https"},
+    {{"~for=203.0.113.9", "-~for=1.1.1.1"}, "203.0.113.9", ""},
+    {{"~For=\"[2001:db8::9]:80\";Proto=https"}, "2001:db8::9", "https"},
+    {{"~for=203.0.113.9, for=unknown;proto=https"}, "10.0.0.1", ""},
+    {{"~for=203.0.113.9, proto=https"}, "10.0.0.1", ""},
+    {{"~for=203.0.113.9;"}, "10.0.0.1", ""},
+    {{"~for=1.1.1.1;for=2.2.2.2"}, "10.0.0.1", ""},
+    {{"203.0.113.9", "~for=1.1.1.1;proto=https"}, "203.0.113.9", ""},
+};
+
+static void forwarded_counts_when_it_is_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof forwarded / sizeof *forwarded; i++) {
+        struct fields fields = fields_of(forwarded[i].fields);
+        struct trust trust = ask("10.0.0.1", &fields);
+        if (!slice_equal(trust.client, slice_of(forwarded[i].client)) ||
+            !slice_equal(trust.proto, slice_of(forwarded[i].proto)))
+            fail_msg("%s: %.*s %.*s", forwarded[i].fields[0], SLICE_ARGS(trust.client),
+                     SLICE_ARGS(trust.proto));
+        trust = ask("203.0.113.200", &fields); /* a stranger */
+        assert_true(slice_equal(trust.client, SLICE("203.0.113.200")) && trust.proto.len == 0);
+    }
+}
+
+static const struct {
+    uint32_t hops;
+    const char *remote;
+    const char *fields[FIELDS_MAX];
+    const char *client;
+} hops[] = {
+    {1, "10.0.0.1", {"1.1.1.1, 2.2.2.2, 3.3.3.3"}, "3.3.3.3"},
+    {2, "10.0.0.1", {"1.1.1.1, 2.2.2.2, 3.3.3.3"}, "2.2.2.2"},
+    {2, "10.0.0.1", {"1.1.1.1, 10.0.0.2, 10.0.0.3"}, "10.0.0.2"},
+    {2, "10.0.0.1", {"1.1.1.1", "2.2.2.2", "3.3.3.3"}, "2.2.2.2"},
+    {2, "10.0.0.1", {"1.1.1.1"}, "1.1.1.1"},
+    {2, "10.0.0.1", {"1.1.1.1, x, 3.3.3.3"}, "3.3.3.3"},
+    {2, "10.0.0.1", {"~for=1.1.1.1, for=2.2.2.2, for=3.3.3.3"}, "2.2.2.2"},
+    {2, "10.0.0.1", {NULL}, "10.0.0.1"},
+    {2, "203.0.113.9", {"1.1.1.1, 2.2.2.2, 3.3.3.3"}, "203.0.113.9"},
+};
+
+static void hops_are_counted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof hops / sizeof *hops; i++) {
+        struct fields fields = fields_of(hops[i].fields);
+        config.trusted_hops = hops[i].hops;
+        struct trust trust = ask(hops[i].remote, &fields);
+        if (!slice_equal(trust.client, slice_of(hops[i].client)))
+            fail_msg("%zu: %.*s", i, SLICE_ARGS(trust.client));
+    }
+}
+
 static void nobody_is_trusted_by_default(void **state)
 {
     (void)state;
@@ -122,6 +186,15 @@ static void nobody_is_trusted_by_default(void **state)
     struct trust trust = ask("10.0.0.1", &fields);
     assert_false(trust.trusted);
     assert_true(slice_equal(trust.client, SLICE("10.0.0.1")));
+}
+
+static void the_chain_begins_with_who_asked(void **state)
+{
+    (void)state;
+    const char *const values[FIELDS_MAX] = {"~for=203.0.113.9"};
+    struct fields fields = fields_of(values);
+    struct slice chain = trust_chain(&fields, &arena, SLICE("203.0.113.9"), SLICE("192.0.2.1"));
+    assert_true(slice_equal(chain, SLICE("203.0.113.9, 192.0.2.1")));
 }
 
 static const struct {
@@ -145,7 +218,7 @@ static void the_chain_is_joined(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
         struct fields fields = fields_of(chains[i].fields);
-        struct slice chain = trust_chain(&fields, &arena, SLICE("192.0.2.1"));
+        struct slice chain = trust_chain(&fields, &arena, SLICE("192.0.2.1"), SLICE("192.0.2.1"));
         if (!slice_equal(chain, slice_of(chains[i].chain)))
             fail_msg("%s: %.*s", chains[i].chain, SLICE_ARGS(chain));
     }
@@ -156,7 +229,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_walk_ends_at_the_client),
+        TEST(forwarded_counts_when_it_is_alone),
+        TEST(hops_are_counted),
         TEST(nobody_is_trusted_by_default),
+        TEST(the_chain_begins_with_who_asked),
         TEST(the_chain_is_joined),
     };
 #undef TEST
