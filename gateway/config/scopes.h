@@ -28,6 +28,17 @@ struct config_methods {
     struct config_origin origin;
 };
 
+/* cors: */
+struct config_cors {
+    struct config_text *origins;           /* "https://app.example.com", or "*" alone; sorted by text */
+    uint32_t origin_count;                 /* 0: off */
+    struct slice methods, headers, expose; /* "GET, HEAD"; may be empty */
+    bool credentials;
+    uint64_t max_age_us;
+    struct config_origin *origins_of_settings;
+    struct config_origin origin;
+};
+
 /* headers: what happens to the fields of a name; KEEP: nothing, whatever was inherited. */
 enum config_header_action {
     CONFIG_HEADER_SET,

@@ -2,7 +2,7 @@
  * Which methods a scope serves (`methods: [GET, HEAD]`): others are answered with 405 and the list (RFC 9110
  * section 15.5.6). Called through policy/policy.h.
  */
-#include "policy/policy.h"
+#include "policy/cors.h"
 
 static const void *compile(const struct policy_compile *given)
 {
@@ -22,7 +22,7 @@ static enum policy_verdict judge(struct policy_call *call, const void *rule, voi
 {
     (void)state;
     const struct config_methods *methods = rule;
-    bool served = is_served(methods, call->request->method_text);
+    bool served = is_served(methods, call->request->method_text) || cors_answers(call);
     policy_say(call, "methods", methods->origin, "%.*s is %sone of %.*s",
                SLICE_ARGS(call->request->method_text), served ? "" : "not ", SLICE_ARGS(methods->text));
     call->fault = served ? FAULT_NONE : FAULT_method_not_allowed;

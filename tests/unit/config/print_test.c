@@ -160,14 +160,16 @@ static void loads_again(void **state)
         "- {hosts: ['*'], routes: [{regex: '^/[a-z]{2}\\.\"$${x}\t', upstream: 'true'}, {prefix: '/', "
         "upstream: x.y}]}\n",
         "listen: [':80']\nupstreams: {app: 'a:1'}\n"
-        "defaults: {security_headers: strict, headers: {response: {set: {X-A: a}, remove: [Server]}}}\n"
+        "defaults: {cors: {origins: ['https://a.test'], methods: [], max_age: 0}, security_headers: strict, "
+        "headers: {response: {set: {X-A: a}, remove: [Server]}}}\n"
         "sites:\n"
         "- hosts: ['*']\n"
         "  security_headers: {remove: [csp], coep: require-corp}\n"
         "  headers: {request: {add: {X-B: [b, '%{host} $${x}']}, replace: {X-C: c}}, cookies: {secure: "
         "true}}\n"
         "  routes:\n"
-        "  - {prefix: /a, upstream: app, security_headers: off, headers: {response: {keep: [X-A]}}}\n"
+        "  - {prefix: /a, upstream: app, security_headers: off, cors: off, headers: {response: {keep: "
+        "[X-A]}}}\n"
         "  - {prefix: /, upstream: app, headers: {cookies: {same_site: strict}, request: {remove: [x-b]}}}\n",
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
