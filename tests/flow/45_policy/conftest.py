@@ -15,10 +15,10 @@ def policy_authority(tmp_path_factory):
 @pytest.fixture
 def over_tls(portico, policy_authority):
     """over_tls(upstream, ...) starts a gateway; its connect() opens a TLS connection to one.test."""
-    def start(upstreams, **settings):
+    def start(upstreams, tls=None, listen=(), **settings):
         port = free_port()
-        gateway = portico(upstreams, tls={"certificates": [policy_authority.setting("one.test")]}, listen=[tls_listener(port)],
-                          **settings)
+        gateway = portico(upstreams, tls={"certificates": [policy_authority.setting("one.test")], **(tls or {})},
+                          listen=[tls_listener(port), *listen], **settings)
         gateway.tls_port = port
         gateway.connect = lambda: TlsClient(port, client_context(policy_authority), "one.test")
         return gateway
