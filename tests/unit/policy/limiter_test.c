@@ -393,9 +393,10 @@ static void a_million_keys_fit(void **state)
     struct limiter *limiter = limiter_new(
         &(struct limiter_terms){.count = 100, .period_us = 900 * (uint64_t)SECOND, .memory = KEYS_MEMORY}, 0);
     assert_true(limiter_memory(limiter) <= KEYS_MEMORY);
-    unsigned forgotten = 0;
+    unsigned forgotten = 0, mistaken = 0;
     for (uint32_t i = 0; i < MILLION; i++)
-        assert_true(ask_number(limiter, i, false));
+        mistaken += !ask_number(limiter, i, false);
+    assert_true(mistaken <= 3); /* a tag has 32 bits: once in some 750 runs, two keys of a set are one */
     for (uint32_t i = 0; i < MILLION; i++)
         forgotten += ask_number(limiter, i, true);
     assert_true(forgotten < MILLION / 50); /* all of them hold something at the same time */
