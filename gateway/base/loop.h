@@ -14,6 +14,7 @@
 
 struct counters;
 struct mailbox;
+struct offload;
 
 /* One thread's loop. */
 struct loop {
@@ -26,6 +27,7 @@ struct loop {
     struct timer_wheel *timers;
     struct list handshakes; /* for net/conn_tls.c: what waits for its turn */
     struct counters *counters;
+    struct offload *offload; /* the process's, for work that takes long; ends before the mailbox does */
     struct mailbox *mailbox; /* where other threads reach this one; open until all threads have ended */
 };
 

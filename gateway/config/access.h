@@ -1,5 +1,6 @@
 /*
- * What a scope says about who may come in, as the readers of config/compile_networks.c make it. Shared by the
+ * What a scope says about who may come in, as config/compile_networks.c and
+ * config/compile_basic_auth.c read it. Shared by the
  * scopes that inherit it, immutable.
  */
 #ifndef PORTICO_CONFIG_ACCESS_H
@@ -28,6 +29,23 @@ struct config_places {
 struct config_access {
     struct config_places allow, deny;
     struct config_origin origin;
+};
+
+/* A user of basic_auth: */
+struct config_user {
+    struct config_text name;
+    struct config_text hash; /* as config/htpasswd.h accepts it, terminated */
+};
+
+/* basic_auth: */
+struct config_basic_auth {
+    struct config_user *users; /* by name, no two alike */
+    uint32_t user_count;       /* 0: off */
+    struct config_text file;   /* the path that they were read from; empty: they stand in the configuration */
+    struct config_text realm;
+    bool forward; /* the service gets the Authorization field */
+    struct config_origin origin;
+    struct config_origin *origins;
 };
 
 #endif

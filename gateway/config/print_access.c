@@ -29,3 +29,41 @@ void config_print_access(struct printer *printer, const struct setting *row, con
     printer_rows(printer, SECTION_access, access, NULL);
     printer->indent -= 2;
 }
+
+void config_print_users(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_basic_auth *auth = object;
+    if (auth->file.text.len > 0) {
+        printer_text(printer, row, &auth->file);
+        return;
+    }
+    printer_key(printer, row->key, false);
+    printer->indent += 2;
+    for (uint32_t i = 0; i < auth->user_count; i++) {
+        const struct config_user *user = &auth->users[i];
+        struct slice name = printer_quote(&printer->texts, user->name.text, false);
+        printer_value(printer, arena_copy(&printer->texts, name),
+                      printer_shown(printer, user->hash.text, user->hash.origin), user->hash.origin);
+    }
+    printer->indent -= 2;
+}
+
+void config_print_realm(struct printer *printer, const struct setting *row, const void *object)
+{
+    printer_text(printer, row, &((const struct config_basic_auth *)object)->realm);
+}
+
+void config_print_basic_auth(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_basic_auth *auth = ((const struct config_scope *)object)->basic_auth;
+    if (auth == NULL)
+        return;
+    if (auth->user_count == 0) {
+        printer_value(printer, row->key, SLICE("off"), auth->origin);
+        return;
+    }
+    printer_key(printer, row->key, false);
+    printer->indent += 2;
+    printer_rows(printer, SECTION_basic_auth, auth, auth->origins);
+    printer->indent -= 2;
+}

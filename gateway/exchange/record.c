@@ -57,6 +57,7 @@ void record_request(struct exchange *x)
 void record_end(struct exchange *x)
 {
     struct record *record = &x->record;
+    record->user = x->call.user;
     record->cause = x->cause;
     record->detail = x->detail;
     record->bytes_in = x->in->rx_bytes;

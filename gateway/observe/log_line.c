@@ -333,7 +333,9 @@ size_t log_line_combined(const struct record *record, struct log_second *second,
     struct printer printer = {.at = line_out};
     see_second(second, record->begun_wall_us / 1000000);
     combined_text(&printer, record->client);
-    put(&printer, SLICE(" - - ["));
+    put(&printer, SLICE(" - "));
+    combined_text(&printer, record->user);
+    put(&printer, SLICE(" ["));
     put(&printer, slice_make(second->combined, sizeof second->combined - 1));
     put(&printer, SLICE("] \""));
     combined_request(&printer, record);

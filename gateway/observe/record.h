@@ -19,6 +19,7 @@ struct record {
     uint64_t begun_wall_us; /* since 1970 */
     struct slice request_id;
     struct slice client; /* address of the client, after the trust walk */
+    struct slice user;   /* whose password was right; empty when none was asked for */
     struct slice method;
     struct slice host;                    /* as the client named it; empty when it did not */
     struct slice target;                  /* raw; secrets in the query are redacted when printed */

@@ -59,6 +59,7 @@ struct policy_call {
     void *trace_arg;
 
     /* Said by policies. */
+    struct slice user;           /* who has proved who it is; empty: nobody has */
     struct policy_answer answer; /* with POLICY_ANSWER */
     enum fault fault;            /* with POLICY_REFUSE */
     unsigned status;             /* with POLICY_REFUSE: instead of the status of the fault's row; 0: none */

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/offload.h"
 #include "net/crowd.h"
 #include "net/tls_tickets.h"
 #include "config/diff.h"
@@ -19,7 +20,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-enum { PATIENCE_US = 500 * 1000, DIFFERENCES_LOGGED = 100 };
+enum { OFFLOAD_WAITING_MAX = 64, PATIENCE_US = 500 * 1000, DIFFERENCES_LOGGED = 100 };
 
 /* A configuration that waits for the addresses of its new upstreams. */
 struct coming {
@@ -33,6 +34,7 @@ struct server {
     struct event_base *base;
     struct mailbox mailbox; /* workers ask for lookups */
     struct access_log *log;
+    struct offload *offload; /* half as many threads as serve */
     struct resolver *resolver;
     struct ocsp *ocsp;      /* NULL until a certificate has a responder */
     struct event *deadline; /* of the drain */
@@ -266,6 +268,7 @@ static void make_threads(struct server *server, struct sockets *sockets)
                                            .log = server->log,
                                            .slots = server->slots,
                                            .crowd = server->crowd,
+                                           .offload = server->offload,
                                            .listening = sockets_of(sockets, i),
                                            .hurry = ask_to_hurry,
                                            .ended = tell_ended,
@@ -307,6 +310,7 @@ static bool prepare(struct server *server, const struct server_settings *setting
         log_error("server", "%s", error);
         return false;
     }
+    server->offload = offload_new((settings->sockets->threads + 1) / 2, OFFLOAD_WAITING_MAX);
     make_threads(server, settings->sockets);
     return start_resolver(server);
 }
@@ -339,6 +343,7 @@ void server_end(struct server **server_at)
     *server_at = NULL;
     if (server == NULL)
         return;
+    offload_free(&server->offload);
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_end(&server->threads[i]);
     slots_book_free(&server->slots);

@@ -285,6 +285,7 @@ struct thread *thread_new(const struct thread_settings *settings)
     loop_open(&thread->loop, &thread->counters);
     mailbox_open(&thread->mailbox, thread->loop.base, thread);
     thread->loop.mailbox = &thread->mailbox;
+    thread->loop.offload = settings->offload;
     clusters_init(&thread->clusters, &thread->loop, settings->slots, settings->hurry, settings->arg);
     session_home_init(&thread->sessions, &thread->loop, exchange_begin, &thread->exchanges);
     struct exchange_home *exchanges = &thread->exchanges;
