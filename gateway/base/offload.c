@@ -7,10 +7,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-enum { OFFLOAD_THREADS_MAX = 16, NICENESS = 5, LOW_EVERY = 4 };
+enum { OFFLOAD_THREADS_MAX = 16, LOW_EVERY = 4 };
 
 struct queue {
     struct offload_job *first, **last;
@@ -66,7 +64,6 @@ static struct offload_job *next_job(struct offload *offload)
 static void *work(void *arg)
 {
     struct offload *offload = arg;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS); /* of this thread alone, on Linux */
     pthread_mutex_lock(&offload->shared.lock);
     for (;;) {
         struct offload_job *job = next_job(offload);

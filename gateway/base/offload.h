@@ -1,8 +1,7 @@
 /*
  * Work that takes too long for a loop's thread (hashing a password), done by a few threads beside the loops:
  * a bounded number of jobs in the order of their coming, those of low rank behind the others. The threads are
- * started when there is work for them, and yield to the loops' threads. A job posts its answer to the mailbox
- * of whoever asked.
+ * started when there is work for them. A job posts its answer to the mailbox of whoever asked.
  */
 #ifndef PORTICO_BASE_OFFLOAD_H
 #define PORTICO_BASE_OFFLOAD_H

@@ -48,4 +48,18 @@ struct config_basic_auth {
     struct config_origin *origins;
 };
 
+struct config_upstream;
+
+/* forward_auth: */
+struct config_forward_auth {
+    const struct config_upstream *upstream; /* NULL: off */
+    const void *upstream_node;              /* what names it, while the configuration is being read */
+    struct config_text path;
+    struct config_text *copy;
+    uint32_t copy_count;
+    uint64_t timeout_us;
+    struct config_origin origin;
+    struct config_origin *origins;
+};
+
 #endif

@@ -360,6 +360,7 @@ static struct config *finish(struct loader *loader)
     read_includes(loader);
     config_compile_upstreams(loader);
     config_compile_sites(loader);
+    config_find_asked_upstreams(loader);
     config_link_limits(loader);
     check_whole(loader);
     arena_fini(&loader->trees);

@@ -115,6 +115,7 @@ struct config_scope {
     const struct config_access *access;
     const struct config_cors *cors;
     const struct config_basic_auth *basic_auth;
+    const struct config_forward_auth *forward_auth;
     const struct config_headers *headers;
     const struct config_security_headers *security_headers;
     const struct config_scope_limits *limits;

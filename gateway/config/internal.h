@@ -20,12 +20,19 @@ struct pending {
     const struct source_file *file;
 };
 
+/* A forward_auth whose upstream is to be found when all are known. */
+struct asked_upstream {
+    struct asked_upstream *next;
+    struct config_forward_auth *auth;
+};
+
 /* A configuration in the making. */
 struct loader {
     struct config *config;
     struct config_findings *findings;
     struct arena trees;             /* nodes and texts of the files; gone when the configuration is made */
     const struct source_file *file; /* that the node at hand stands in */
+    struct asked_upstream *asked_upstreams;
     struct pending *upstreams, *sites, *includes; /* newest first until turned around */
     struct config_upstream **by_name;             /* all upstreams, sorted */
     bool *is_used;                                /* by upstream.index */
@@ -70,6 +77,9 @@ void config_compile_upstreams(struct loader *loader);
 
 /* The upstream that the scalar names; NULL after adding an error. */
 struct config_upstream *config_find_upstream(struct loader *loader, const struct yaml_node *node);
+
+/* Finds the upstreams that forward_auth names. */
+void config_find_asked_upstreams(struct loader *loader);
 
 /* Checks what listeners, certificates and sites say about TLS against each other. */
 void config_check_tls(struct loader *loader);

@@ -67,3 +67,38 @@ void config_print_basic_auth(struct printer *printer, const struct setting *row,
     printer_rows(printer, SECTION_basic_auth, auth, auth->origins);
     printer->indent -= 2;
 }
+
+void config_print_auth_upstream(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_forward_auth *auth = object;
+    printer_value(printer, row->key, printer_quote(&printer->texts, auth->upstream->name, false),
+                  auth->origin);
+}
+
+void config_print_auth_path(struct printer *printer, const struct setting *row, const void *object)
+{
+    printer_text(printer, row, &((const struct config_forward_auth *)object)->path);
+}
+
+void config_print_auth_copy(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_forward_auth *auth = object;
+    printer_key(printer, row->key, auth->copy_count == 0);
+    for (uint32_t i = 0; i < auth->copy_count; i++)
+        printer_element(printer, auth->copy[i].text, auth->copy[i].origin);
+}
+
+void config_print_forward_auth(struct printer *printer, const struct setting *row, const void *object)
+{
+    const struct config_forward_auth *auth = ((const struct config_scope *)object)->forward_auth;
+    if (auth == NULL)
+        return;
+    if (auth->upstream == NULL) {
+        printer_value(printer, row->key, SLICE("off"), auth->origin);
+        return;
+    }
+    printer_key(printer, row->key, false);
+    printer->indent += 2;
+    printer_rows(printer, SECTION_forward_auth, auth, auth->origins);
+    printer->indent -= 2;
+}

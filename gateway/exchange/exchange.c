@@ -69,10 +69,17 @@ static enum step step_admit(struct exchange *x)
     enum policy_verdict verdict = admit_judge(x);
     if (verdict == POLICY_REFUSE)
         return fail(x, x->call.fault, FAULT_NONE);
+    if (verdict == POLICY_ASK)
+        return STEP_ask;
     if (verdict != POLICY_PASS)
         return verdict == POLICY_ANSWER ? STEP_reply : STEP_WAIT;
     enum fault fault = request_prepare(x);
     return fault ? fail(x, fault, FAULT_NONE) : STEP_pick;
+}
+
+static enum step step_ask(struct exchange *x)
+{
+    return ask_go_on(x) ? STEP_admit : STEP_WAIT;
 }
 
 static enum step step_pick(struct exchange *x)
@@ -263,6 +270,8 @@ static enum step step_finish(struct exchange *x)
     record_end(x);
     pipeline_finish(&x->call, x->record.status);
     pool_give(&x->outbound, x->cause);
+    pool_give(&x->asking.outbound, x->cause);
+    pool_leave(&x->asking.claim);
     body_fini(&x->reply.body);
     list_remove(&x->home->exchanges, &x->node);
     task_cancel(&x->task);

@@ -35,6 +35,17 @@ struct tunnel {
     uint64_t ends_at; /* bytes down, once it has been decided behind which frame; 0: not yet */
 };
 
+/* A question to an upstream under way; see ask.c. */
+struct asking {
+    struct claim claim;
+    struct outbound *outbound; /* NULL: not asked yet, or answered */
+    unsigned attempts, interims;
+    bool begun, sent, has_head;
+    struct body nothing; /* the content of the question */
+    char *content;
+    size_t content_len;
+};
+
 /* One request with its response. Lives in the inbound stream's arena. */
 struct exchange {
     uint32_t magic;
@@ -65,6 +76,7 @@ struct exchange {
     bool responding;           /* a final response head has been sent to the client */
     unsigned interims;
     struct policy_call call;
+    struct asking asking;
     struct reply reply;
     struct tunnel tunnel;
     enum fault cause, detail; /* why it did not end well */
@@ -122,6 +134,11 @@ void admit_enter(struct exchange *x, const struct config_scope *scope);
 
 /* Asks the policies. With DELAY, the deadline is set. */
 MUST_USE enum policy_verdict admit_judge(struct exchange *x);
+
+/* --- ask.c: what policies ask upstreams --- */
+
+/* Goes on with x->call.question; true when it has been answered. */
+MUST_USE bool ask_go_on(struct exchange *x);
 
 /* --- request.c: from the client's request to the upstream's --- */
 

@@ -6,10 +6,10 @@
 
 /* Moves what fits; true when something moved. Whether all has been handed over is known before more is asked
  * for: that may bring content, or the end, which the taking side has not been told of. */
-static bool pump(struct stream *from, struct stream *to, bool *done_out)
+static bool pump(struct stream *from, struct stream *to, const struct fields *trailers, bool *done_out)
 {
     uint32_t before = from->rx.queued;
-    to->ops->tx_body(to, &from->rx, &from->rx_trailers);
+    to->ops->tx_body(to, &from->rx, trailers);
     bool moved = from->rx.queued < before;
     *done_out = body_is_done(&from->rx);
     if ((moved || !from->rx.ended) && from->rx.queued < BODY_LOW_MARK)
@@ -24,7 +24,7 @@ enum fault relay_up(struct exchange *x)
         return FAULT_NONE;
     if (!x->record.tunneled && x->route->scope.max_body && in->rx.total > x->route->scope.max_body)
         return FAULT_body_too_large;
-    if (pump(in, x->out, &x->uploaded))
+    if (pump(in, x->out, x->call.drops_trailers ? NULL : &in->rx_trailers, &x->uploaded))
         deadline_progress(x);
     if (x->uploaded)
         x->record.upload_us = record_elapsed_us(x);
@@ -35,7 +35,7 @@ void relay_down(struct exchange *x)
 {
     if (x->downloaded)
         return;
-    if (pump(x->out, x->in, &x->downloaded) || (x->in->facts & STREAM_ROOM))
+    if (pump(x->out, x->in, &x->out->rx_trailers, &x->downloaded) || (x->in->facts & STREAM_ROOM))
         deadline_progress(x);
     x->in->facts &= ~(unsigned)STREAM_ROOM;
     if (x->downloaded && !x->record.tunneled) {

@@ -96,6 +96,10 @@ void reply_build(struct exchange *x)
     fields_add_id(fields, x->arena, FIELD_date, response_date(x));
     if (answer.type.len > 0)
         fields_add_id(fields, x->arena, FIELD_content_type, answer.type);
+    for (unsigned i = 0; answer.fields && i < answer.fields->count; i++) {
+        const struct field *field = &answer.fields->at[i];
+        fields_add(fields, x->arena, field_name(field), field_value(field));
+    }
     if (answer.location.len > 0)
         fields_add_id(fields, x->arena, FIELD_location, answer.location);
     fields_add_id(fields, x->arena, FIELD_x_request_id, x->record.request_id);

@@ -110,7 +110,7 @@ enum policy_verdict pipeline_judge(struct policy_call *call)
         enum policy_verdict verdict = POLICY_PASS;
         if (entry->policy->judge)
             verdict = entry->policy->judge(call, entry->rule, &call->state[entry->id]);
-        if (verdict != POLICY_WAIT)
+        if (verdict != POLICY_WAIT && verdict != POLICY_ASK)
             call->asked++;
         if (verdict != POLICY_PASS)
             return verdict;

@@ -27,13 +27,32 @@ enum policy_verdict {
     POLICY_ANSWER, /* call->answer goes to the client */
     POLICY_REFUSE, /* call->fault does */
     POLICY_DELAY,  /* the next one is asked after call->delay_us */
-    POLICY_WAIT    /* the same one is asked again when call->task has been woken */
+    POLICY_WAIT,   /* the same one is asked again when call->task has been woken */
+    POLICY_ASK     /* the same one is asked again when call->question has been answered */
 };
 
 /* A response made here that is no fault. Slices live in the exchange's arena or in the snapshot. */
 struct policy_answer {
     unsigned status; /* 0: none */
     struct slice type, text, location;
+    const struct fields *fields; /* more fields, or NULL */
+};
+
+/* Content of an answer to a question beyond this is none. */
+enum { POLICY_CONTENT_MAX = 64 * 1024 };
+
+/* What an upstream is asked before the request goes on; nothing of the request's content is touched
+ * meanwhile. Lives in the exchange's arena. */
+struct policy_question {
+    const struct config_upstream *upstream;
+    struct message request; /* without content */
+    uint64_t timeout_us;    /* for the whole answer */
+
+    /* By the exchange. */
+    bool answered;
+    enum fault fault;        /* why there is no answer, or FAULT_NONE */
+    struct message response; /* final; hop-by-hop fields and framing fields are gone */
+    struct slice content;
 };
 
 /* Told by `explain`: what a policy finds, and where the rule was written. `text` is a sentence. */
@@ -59,15 +78,17 @@ struct policy_call {
     void *trace_arg;
 
     /* Said by policies. */
-    struct slice user;           /* who has proved who it is; empty: nobody has */
-    struct policy_answer answer; /* with POLICY_ANSWER */
-    enum fault fault;            /* with POLICY_REFUSE */
-    unsigned status;             /* with POLICY_REFUSE: instead of the status of the fault's row; 0: none */
-    uint64_t delay_us;           /* with POLICY_DELAY */
-    struct slice problem;        /* with POLICY_REFUSE: members of the JSON answer (RFC 9457 section 3.2) */
-    struct slice notice;         /* a line for the log, written by the exchange; empty: none */
-    struct slice report;         /* the same, in the words of nginx's error log, for tools that watch it */
-    struct slice limit;          /* for the record: the limit that decided, and what; empty: none was asked */
+    struct slice user;                /* who has proved who it is; empty: nobody has */
+    struct policy_answer answer;      /* with POLICY_ANSWER */
+    struct policy_question *question; /* with POLICY_ASK */
+    bool drops_trailers;              /* those of the request: they could say what a field must not */
+    enum fault fault;                 /* with POLICY_REFUSE */
+    unsigned status;      /* with POLICY_REFUSE: instead of the status of the fault's row; 0: none */
+    uint64_t delay_us;    /* with POLICY_DELAY */
+    struct slice problem; /* with POLICY_REFUSE: members of the JSON answer (RFC 9457 section 3.2) */
+    struct slice notice;  /* a line for the log, written by the exchange; empty: none */
+    struct slice report;  /* the same, in the words of nginx's error log, for tools that watch it */
+    struct slice limit;   /* for the record: the limit that decided, and what; empty: none was asked */
     const char *limit_outcome;
 
     /* The pipeline's own. */

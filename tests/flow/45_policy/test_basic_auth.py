@@ -230,3 +230,14 @@ def test_with_access_both_must_let_in(start, portico, upstream):
         assert client.get(x_forwarded_for="192.0.2.1", authorization=right).status == 200
         assert client.get(x_forwarded_for="192.0.2.1").status == 401
         assert client.get(x_forwarded_for="203.0.113.1", authorization=right).status == 403
+
+
+def test_answers_of_our_own_are_guarded_too(start):
+    auth = {"users": {"alice": bcrypt("x")}}
+    routes = [{"prefix": "/text", "respond": {"status": 200, "body": "secret"}, "basic_auth": auth},
+              {"prefix": "/there", "redirect": "https://secret.test/", "basic_auth": auth}, route_to("app")]
+    _, gateway = start({"alice": bcrypt("x")}, routes=routes)
+    with gateway.client() as client:
+        for path, status in (("/text", 200), ("/there", 302)):
+            assert client.get(path).status == 401
+            assert client.get(path, authorization=basic("alice", "x")).status in (status, 301, 307, 308)
