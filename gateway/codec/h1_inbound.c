@@ -455,11 +455,17 @@ static const struct stream_ops inbound_stream_ops = {.tx_head = tx_head,
 
 /* --- the session's operations --- */
 
+/* When the gateway stops, a request may be on its way already; a connection that has lost its client's trust
+ * takes none. */
 static void drain_session(struct session *base)
 {
     struct h1_inbound *session = CONTAINER_OF(base, h1_inbound, session);
-    if (session->state == INBOUND_IDLE || session->state == INBOUND_FRESH)
+    if (session->state != INBOUND_IDLE && session->state != INBOUND_FRESH)
+        return;
+    if (session->home->draining)
         enter(session, session->state);
+    else
+        session_free(session);
 }
 
 static void kill_session(struct session *base)

@@ -226,7 +226,7 @@ static enum step step_tunnel(struct exchange *x)
         return fail(x, FAULT_tunnel_idle, FAULT_NONE);
     tunnel_follow(x);
     if (x->leaving) {
-        deadline_set(x, EXCHANGE_GOODBYE_US);
+        deadline_set(x, x->pin->config->client.write_timeout_us);
         return STEP_leave;
     }
     if (relay_up(x))
@@ -242,6 +242,9 @@ static enum step step_leave(struct exchange *x)
     tunnel_follow(x);
     bool broken = (x->out->facts & STREAM_FAILED) && x->out->rx.queued == 0;
     bool over = x->expired || broken || relay_up(x) || tunnel_say_goodbye(x);
+    if (!over) /* who reads slowly may take its time, who has read must answer */
+        deadline_limit(x, x->in->facts & STREAM_SENT ? EXCHANGE_GOODBYE_US
+                                                     : x->pin->config->client.write_timeout_us);
     return over ? fail(x, x->leave_why, FAULT_NONE) : STEP_WAIT;
 }
 

@@ -69,7 +69,7 @@ def test_ours_stands_between_two_frames(portico, upstream):
         except OSError:
             pass  # the gateway has gone
 
-    gateway = portico(upstream(websocket(talk)))
+    gateway = portico(upstream(websocket(talk)), process={"shutdown_timeout": "60s"})
     with open_one(gateway) as client:
         gateway.signal(signal.SIGTERM)
         wait_until(lambda: "draining" in gateway.stderr(), "the drain")
