@@ -17,7 +17,7 @@ from lib.gateway import route_to
 from lib.h2server import H2Upstream
 from lib.ports import free_port
 from lib.tls import openssl
-from lib.upstream import Upstream, answers, answers_and_closes, named, ok, repeat_bytes, resets, silent, websocket
+from lib.upstream import Upstream, answers, answers_and_closes, named, ok, repeat_bytes, resets, respond, silent, websocket
 from lib.wait import PATIENCE
 
 SHORT = "200ms"
@@ -37,7 +37,8 @@ NEVER_ANSWERED = {
     "upstream_truncated": "the response has begun",
     "out_of_files": "needs a process without descriptors, in which no client is accepted either",
     "shutdown": "a stop that has run out of patience closes connections, it does not answer",
-    "policy_timeout": "no policy waits for anybody yet",
+    "policy_timeout": "what a policy waits for has a shorter limit of its own",
+    "credentials_unchecked": "takes more passwords than can be checked at a time: test_basic_auth.py",
 }
 
 
@@ -104,6 +105,8 @@ def responds(name, *scripts, **settings):
     PROVOKE[name] = lambda scene: scene.get(app=scene.serve(*scripts), **settings)
 
 
+USERS = {"users": {"anna": "$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GL"
+                             "c1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1"}}  # "secret"
 CHUNKED = head("Transfer-Encoding: chunked", start="POST / HTTP/1.1")
 
 sends("bad_line_ending", head(end="\n"))
@@ -132,6 +135,8 @@ sends("method_not_allowed", head(start="PUT / HTTP/1.1"), defaults={"methods": [
 sends("misdirected", get(host="nobody.test"))
 sends("no_route", get("/x", host="one.test"), routes=[route_to("app", "/only")])
 sends("access_denied", get(host="one.test"), site={"access": {"deny": ["all"]}})
+sends("credentials_missing", get(host="one.test"), site={"basic_auth": USERS})
+sends("credentials_wrong", get(host="one.test", authorization="Basic YW5uYTp3cm9uZw=="), site={"basic_auth": USERS})
 sends("head_timeout", head()[:-2], client={"head_timeout": SHORT})
 sends("body_too_slow", head("Content-Length: 9", start="POST / HTTP/1.1"), client={"body_min_rate": "1KiB", "body_grace": SHORT})
 sends("route_limit", get("/" + "a" * 40 + "!", host="one.test"), routes=[{"regex": "^/(a|aa)+$", "upstream": "app"}, route_to("app")])
@@ -144,6 +149,7 @@ responds("upstream_malformed", answers(b"HTTP/1.1 200 OK\r\nX Y: 1\r\n\r\n"))
 responds("upstream_head_too_large", answers(ok(x_large="x" * 40000)))
 responds("too_many_interim", answers(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9 + ok()))
 responds("first_byte_timeout", silent, defaults={"first_byte_timeout": SHORT})
+responds("auth_unavailable", answers(respond(500)), site={"forward_auth": {"upstream": "app", "path": "/judge"}})
 responds("rate_limited", named("app"), count=2, limits={"one": {"rate": "1/m"}}, site={"limits": ["one"]})
 
 

@@ -32,12 +32,17 @@ PLACES = {
     "limit": lambda c: c["limits"]["some"],
     "queue": lambda c: c["upstreams"]["app"]["queue"],
     "cookies": lambda c: c["defaults"]["headers"]["cookies"],
+    "basic_auth": lambda c: c["sites"][0]["routes"][4]["basic_auth"],
+    "forward_auth": lambda c: c["sites"][0]["routes"][5]["forward_auth"],
+    "cors": lambda c: c["sites"][0]["routes"][6]["cors"],
     "redirect": lambda c: c["sites"][0]["routes"][1]["redirect"],
     "respond": lambda c: c["sites"][0]["routes"][2]["respond"],
     "maintenance": lambda c: c["sites"][0]["routes"][3]["maintenance"],
 }
 # What needs more than a value, and has scenarios of its own.
 ELSEWHERE = {"listener", "tls", "upstream_tls", "client_certificates"}
+HASH = "$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GL" \
+       "c1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1"
 OTHER = {"TARGET": "/nowhere/seven", "COUNT": "7", "DURATION": "7s", "SIZE": "7KiB"}
 SAID_AS = {("maintenance", "on"): "maintenance"}  # a whole mapping goes
 PARTICULAR = {
@@ -70,7 +75,10 @@ def test_the_tables_hold_no_section_that_nobody_changes():
 def test_a_changed_key(portico, upstream, tmp_path, section, key, kind, default, words, reloadable):
     app = {"servers": [upstream(named("app")).address], "connections_max": 100, "queue": {"length": 50}}
     routes = [route_to("app", "/app"), {"prefix": "/redirect", "redirect": {"to": "/elsewhere"}},
-              {"prefix": "/respond", "respond": {"body": "hello"}}, route_to("app", "/maintenance", maintenance={"status": 500})]
+              {"prefix": "/respond", "respond": {"body": "hello"}}, route_to("app", "/maintenance", maintenance={"status": 500}),
+              route_to("app", "/basic", basic_auth={"users": {"anna": HASH}}),
+              route_to("app", "/judged", forward_auth={"upstream": "app", "path": "/judge"}),
+              route_to("app", "/cors", cors={"origins": ["https://a.test"]})]
     gateway = portico({"app": app}, routes=routes, limits={"some": {"rate": "1000/s"}},
                       defaults={"limits": ["some"], "headers": {"cookies": {"same_site": "lax"}}})
     before = tmp_path / "before.yaml"
