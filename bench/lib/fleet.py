@@ -19,7 +19,7 @@ def start_proxy(name, core, upstream, work, connections):
     """(process, target); raises Failure when it does not come up. `work` is (routes, limited)."""
     proxy, port, tls_port = PROXIES[name], machine.free_port(), machine.free_port()
     arguments = proxy.configure(Job(port, tls_port, upstream.port, connections, *work, certificate()))
-    process = machine.Process(name, core, [proxy.path(), *arguments])
+    process = machine.Process(name, core, ["env", *proxy.environment, proxy.path(), *arguments])
     process.wait_for(port)
     return process, Target(name, process.pid, port, tls_port, upstream.port)
 

@@ -5,6 +5,7 @@ and the buffer sizes that serve it best. To add one, write its configuration fun
 PROXIES; what is not installed is left out of a run, with a line that says so.
 """
 import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -44,6 +45,7 @@ class Proxy:
     version: list            # arguments that print it
     configure: Callable      # Job -> arguments to run with
     quick: bool = True       # takes part in --quick
+    environment: tuple = ()  # NAME=VALUE, beside what it inherits
 
     def path(self):
         return shutil.which(self.binary)
@@ -243,12 +245,49 @@ strip-incoming-x-forwarded-for=yes
 """)]
 
 
+def caddy_routes(job):
+    """Each route names its upstream, and one handler goes there, so that all share one pool."""
+    match = {"prefix": lambda pattern: {"path": [pattern.rstrip("/") + "/*"]},
+             "regex": lambda pattern: {"path_regexp": {"pattern": pattern}}}
+    upstream, routes = f"127.0.0.1:{job.upstream}", []
+    if job.routes != [("prefix", "/")]:
+        routes = [{"group": "route", "match": [match[kind](pattern)],
+                   "handle": [{"handler": "vars", "upstream": upstream}]} for kind, pattern in job.routes]
+        upstream = "{http.vars.upstream}"
+    fields = {"X-Real-IP": ["{http.request.remote.host}"]}  # X-Forwarded-* are its own habit
+    transport = {"protocol": "http", "versions": ["1.1"], "compression": False,
+                 "read_buffer_size": 65536, "write_buffer_size": 65536,
+                 "keep_alive": {"idle_timeout": "1h", "max_idle_conns": 1024, "max_idle_conns_per_host": 1024}}
+    return routes + [{"handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": upstream}],
+                                  "headers": {"request": {"set": fields}}, "transport": transport}]}]
+
+
+def caddy(job):
+    if job.limited:
+        raise Failure("caddy has no rate limits")
+    server = {"routes": caddy_routes(job), "idle_timeout": "1h", "automatic_https": {"disable": True}}
+    pairs = [{"certificate": str(job.certificate.chain), "key": str(job.certificate.key)}]
+    return ["run", "--config", write("caddy.json", json.dumps({
+        "admin": {"disabled": True, "config": {"persist": False}},
+        "logging": {"logs": {"default": {"level": "ERROR"}}},
+        "apps": {
+            "http": {"servers": {
+                "plain": {**server, "listen": [f"127.0.0.1:{job.port}"], "protocols": ["h1"]},
+                "tls": {**server, "listen": [f"127.0.0.1:{job.tls_port}"], "protocols": ["h1", "h2"],
+                        "tls_connection_policies": [{}]},
+            }},
+            "tls": {"certificates": {"load_files": pairs}},
+        },
+    }, indent=1))]
+
+
 PROXIES = {proxy.name: proxy for proxy in (
     Proxy("portico", str(ROOT / "build/release/portico"), ["--version"], portico),
     Proxy("nginx", "nginx", ["-v"], nginx),
     Proxy("haproxy", "haproxy", ["-v"], haproxy),
     Proxy("h2o", "h2o", ["-v"], h2o, quick=False),
     Proxy("nghttpx", "nghttpx", ["-v"], nghttpx, quick=False),
+    Proxy("caddy", "caddy", ["version"], caddy, quick=False, environment=("GOMAXPROCS=1",)),
 )}
 OURS, YARDSTICK = "portico", "nginx"
 DIRECT = "direct"  # the upstream itself, without a proxy; its own CPU is the cost
