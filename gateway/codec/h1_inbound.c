@@ -109,7 +109,7 @@ static void session_free(struct h1_inbound *session)
     CHECK(session->request == NULL);
     conn_close(&session->conn);
     timer_clear(session->home->loop->timers, &session->timer);
-    list_remove(&session->home->sessions, &session->session.node);
+    session_leave(session->home, &session->session);
     task_bury(&session->home->loop->tasks, &session->grave, bury_session);
 }
 
@@ -494,7 +494,7 @@ void h1_inbound_open(struct session_home *home, struct conn *conn, const struct 
     session->conn = conn;
     session->first = !client->client.secure;
     session_client_copy(&session->client, client);
-    list_append(&home->sessions, &session->session.node);
+    session_join(home, &session->session);
     conn_hand_over(conn, (struct conn_owner){on_facts, session});
     enter(session, INBOUND_FRESH);
     if (conn_unread(conn).len > 0)

@@ -34,7 +34,7 @@ static void session_free(struct h2_inbound *session)
     CHECK(session->owned == 0 && session->requests.count == 0 && session->conn == NULL);
     timer_clear(session->home->loop->timers, &session->timer);
     task_cancel(&session->flush_task);
-    list_remove(&session->home->sessions, &session->session.node);
+    session_leave(session->home, &session->session);
     task_bury(&session->home->loop->tasks, &session->grave, bury_session);
 }
 
@@ -263,11 +263,11 @@ void h2_inbound_open(struct session_home *home, struct conn *conn, const struct 
     session_client_copy(&session->client, client);
     task_init(&session->flush_task, &home->loop->tasks, run_flush, true);
     session->ng = h2_session_new(session);
-    list_append(&home->sessions, &session->session.node);
+    session_join(home, &session->session);
     conn_hand_over(conn, (struct conn_owner){on_facts, session});
     h2_session_enter(session, H2_SERVING, home->settings.head_timeout_us);
     task_wake(&session->flush_task);
-    if (home->draining)
+    if (home->draining || client->client.refusal)
         start_drain(session);
     if (conn_unread(conn).len > 0)
         on_rx(session);

@@ -17,43 +17,22 @@ enum {
     OPENING_MAGIC = 0x4f50454e,
     LOOKED_AT = 16, /* openings, when one must go */
     HEADER_US = 3 * 1000 * 1000,
-    OPENING_US = 10 * 1000 * 1000, /* from the accept to the end of the handshake */
-    LINGER_US = 2 * 1000 * 1000,
-    LINGER_BYTES = 64 * 1024,
-    REFUSED_MAX = 64, /* conns of a thread that are told 503 and listened to a little longer */
+    OPENING_US = 10 * 1000 * 1000,       /* from the accept to the end of the handshake */
+    REFUSED_MAX = 64,                    /* sessions of a thread in which every request is refused */
     REFUSALS_SAID_US = 10 * 1000 * 1000, /* how often at most */
     TLS_HANDSHAKE = 22                   /* content type of the first record (RFC 8446 section 5.1) */
 };
 
-static const char PLAIN_REFUSED[] = "HTTP/1.1 400 Bad Request\r\n"
-                                    "Content-Type: text/plain; charset=utf-8\r\n"
-                                    "Content-Length: 59\r\n"
-                                    "Cache-Control: no-store\r\n"
-                                    "Connection: close\r\n\r\n"
-                                    "400 Bad Request: this port speaks HTTPS; use https:// URLs\n";
-
-/* As nginx answers beyond limit_conn, which people and their tools know; HAProxy's silent close would look
- * like a broken network. Before a handshake it would cost one to say it: there the connection just ends. */
-static const char CROWD_REFUSED[] = "HTTP/1.1 503 Service Unavailable\r\n"
-                                    "Content-Type: text/plain; charset=utf-8\r\n"
-                                    "Content-Length: 63\r\n"
-                                    "Cache-Control: no-store\r\n"
-                                    "Retry-After: 2\r\n"
-                                    "Connection: close\r\n\r\n"
-                                    "503 Service Unavailable: too many connections from one address\n";
-
 /* What is awaited. */
 enum opening_state {
-    OPENING_HEADER,    /* of the PROXY protocol */
-    OPENING_HELLO,     /* the first byte of the handshake */
-    OPENING_HANDSHAKE, /* its end */
-    OPENING_REFUSED    /* it was told why, in plain HTTP; what still comes is discarded */
+    OPENING_HEADER,   /* of the PROXY protocol */
+    OPENING_HELLO,    /* the first byte of the handshake */
+    OPENING_HANDSHAKE /* its end */
 };
 
 struct opening {
     uint32_t magic;
     enum opening_state state;
-    enum fault refusal; /* why it is refused */
     struct session session;
     struct list_node patience; /* home->openings */
     struct session_home *home;
@@ -63,7 +42,7 @@ struct opening {
     uint64_t begun_us;
     struct grave grave;
     struct session_client client;
-    size_t got; /* bytes of the header, or discarded ones */
+    size_t got; /* bytes of the header */
     char header[PROXY_HEADER_MAX];
 };
 
@@ -79,10 +58,9 @@ static void bury_opening(struct grave *grave)
 
 static void opening_free(struct opening *opening)
 {
-    opening->home->refused -= opening->refusal == FAULT_too_many_connections;
     conn_close(&opening->conn);
     timer_clear(opening->home->loop->timers, &opening->timer);
-    list_remove(&opening->home->sessions, &opening->session.node);
+    session_leave(opening->home, &opening->session);
     list_remove(&opening->home->openings, &opening->patience);
     task_bury(&opening->home->loop->tasks, &opening->grave, bury_opening);
 }
@@ -112,6 +90,14 @@ static void opening_end(struct opening *opening, bool h2)
     opening_free(opening);
 }
 
+/* HTTP begins, in clear: with FAULT_NONE it is what the listener asks for, else every request is refused. */
+static void speak_plainly(struct opening *opening, enum fault refusal)
+{
+    opening->client.client.refusal = refusal;
+    conn_unwatch(opening->conn);
+    opening_end(opening, false);
+}
+
 /* Nothing has come yet. */
 static bool is_fresh(const struct opening *opening)
 {
@@ -128,22 +114,7 @@ static void on_timer(struct timer *timer)
     else if (opening->home->draining && opening->state == OPENING_HANDSHAKE && deadline_us > now_us)
         timer_set(loop->timers, timer, deadline_us - now_us); /* it has used its last chance */
     else
-        opening_fail(opening, opening->state == OPENING_REFUSED ? opening->refusal : FAULT_opening_timeout);
-}
-
-/* Says why and discards what still comes, so that the answer is not lost in a reset. */
-static void refuse(struct opening *opening, enum fault fault, struct slice answer)
-{
-    struct conn *conn = opening->conn;
-    opening->state = OPENING_REFUSED;
-    opening->refusal = fault;
-    opening->home->refused += fault == FAULT_too_many_connections;
-    opening->got = 0;
-    conn_unwatch(conn);
-    memcpy(conn_tx_reserve(conn, answer.len), answer.at, answer.len);
-    conn_tx_commit(conn, answer.len);
-    conn_shutdown_tx(conn);
-    timer_set(opening->home->loop->timers, &opening->timer, LINGER_US);
+        opening_fail(opening, FAULT_opening_timeout);
 }
 
 static bool may_answer(const struct session_home *home, const struct session_entrance *entrance)
@@ -178,7 +149,7 @@ static void look_at_hello(struct opening *opening)
     bool is_hello = first == TLS_HANDSHAKE && opening->home->tls != NULL;
     opening->state = OPENING_HANDSHAKE;
     if (is_letter)
-        refuse(opening, FAULT_plain_on_tls, SLICE(PLAIN_REFUSED));
+        speak_plainly(opening, FAULT_plain_on_tls);
     else if (is_hello)
         conn_start_tls(opening->conn, opening->home->tls);
     else
@@ -212,7 +183,7 @@ static void on_open(struct opening *opening)
 static void turn_away(struct opening *opening)
 {
     if (may_answer(opening->home, &opening->entrance))
-        refuse(opening, FAULT_too_many_connections, SLICE(CROWD_REFUSED));
+        speak_plainly(opening, FAULT_too_many_connections);
     else
         opening_fail(opening, FAULT_too_many_connections);
 }
@@ -226,8 +197,7 @@ static void on_header(struct opening *opening, const struct proxy_header *header
         return;
     }
     if (!opening->entrance.tls) {
-        conn_unwatch(opening->conn);
-        opening_end(opening, false);
+        speak_plainly(opening, FAULT_NONE);
         return;
     }
     uint64_t passed_us = clock_now_us(&opening->home->loop->clock) - opening->begun_us;
@@ -260,31 +230,12 @@ static void read_header(struct opening *opening)
 
 /* --- facts --- */
 
-static void discard(struct opening *opening)
-{
-    size_t len = conn_unread(opening->conn).len;
-    conn_consume(opening->conn, len);
-    opening->got += len;
-    if (opening->got > LINGER_BYTES)
-        opening_fail(opening, FAULT_plain_on_tls);
-}
-
 static void on_rx(struct opening *opening)
 {
     switch (opening->state) {
     case OPENING_HEADER: read_header(opening); break;
     case OPENING_HELLO: look_at_hello(opening); break;
     case OPENING_HANDSHAKE: renew_patience(opening); break;
-    case OPENING_REFUSED: discard(opening); break;
-    }
-}
-
-static enum fault fault_of(const struct opening *opening)
-{
-    switch (opening->state) {
-    case OPENING_HEADER: return FAULT_bad_proxy_header;
-    case OPENING_REFUSED: return opening->refusal;
-    default: return FAULT_handshake_failed;
     }
 }
 
@@ -292,7 +243,8 @@ static void on_facts(void *owner, unsigned facts)
 {
     struct opening *opening = MAGIC_CAST(opening, owner, OPENING_MAGIC);
     if (facts & (CONN_FAILED | CONN_EOF))
-        opening_fail(opening, fault_of(opening));
+        opening_fail(opening,
+                     opening->state == OPENING_HEADER ? FAULT_bad_proxy_header : FAULT_handshake_failed);
     else if (facts & CONN_OPEN)
         on_open(opening);
     else if (facts & CONN_RX)
@@ -364,7 +316,7 @@ static struct opening *opening_new(struct session_home *home, const struct sessi
     opening->timer.fire = on_timer;
     opening->begun_us = clock_now_us(&home->loop->clock);
     session_client_copy(&opening->client, client);
-    list_append(&home->sessions, &opening->session.node);
+    session_join(home, &opening->session);
     list_append(&home->openings, &opening->patience);
     conn_hand_over(conn, (struct conn_owner){on_facts, opening});
     conn_watch(conn);
@@ -390,9 +342,11 @@ void opening_start(struct session_home *home, const struct session_entrance *ent
 void opening_refuse(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
                     const struct session_client *client)
 {
+    struct session_client refused = *client;
+    refused.client.refusal = FAULT_too_many_connections;
     say_refused(home, &client->client, FAULT_too_many_connections);
     if (may_answer(home, entrance))
-        refuse(opening_new(home, entrance, conn, client), FAULT_too_many_connections, SLICE(CROWD_REFUSED));
+        session_speak(home, conn, &refused, false);
     else
         refuse_newcomer(home, conn, FAULT_too_many_connections);
 }

@@ -99,6 +99,23 @@ void session_client_fini(struct session_client *client)
 
 /* --- birth --- */
 
+static bool is_one_too_many(const struct session *session)
+{
+    return session->client->client.refusal == FAULT_too_many_connections;
+}
+
+void session_join(struct session_home *home, struct session *session)
+{
+    list_append(&home->sessions, &session->node);
+    home->refused += is_one_too_many(session);
+}
+
+void session_leave(struct session_home *home, struct session *session)
+{
+    list_remove(&home->sessions, &session->node);
+    home->refused -= is_one_too_many(session);
+}
+
 void session_speak(struct session_home *home, struct conn *conn, const struct session_client *client, bool h2)
 {
     if (h2)

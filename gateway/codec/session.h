@@ -68,7 +68,7 @@ struct session_home {
     struct list openings;     /* those of the sessions that have not come to HTTP yet; who has kept us
                                  waiting longest first */
     uint64_t refusal_said_us; /* when it was last said that there are too many of them */
-    uint32_t refused;         /* those that are being told that their client has too many connections */
+    uint32_t refused;         /* of the sessions, those of clients with too many connections */
     bool draining;
     struct list spare_requests; /* for h1_inbound */
     struct list spare_streams;  /* for h2_inbound */
@@ -88,6 +88,10 @@ void session_home_set_tls(struct session_home *home, struct tls_context *server)
 /* Takes over an accepted, non-blocking socket of a listener, and its place. */
 void session_open(struct session_home *home, const struct session_entrance *entrance, int fd,
                   const struct address *remote, struct crowd_place place);
+
+/* For sessions: adds one to the thread's, once its client is known, and takes it out again. */
+void session_join(struct session_home *home, struct session *session);
+void session_leave(struct session_home *home, struct session *session);
 
 /* HTTP begins on the conn: chooses the version, the only place that does. `client` is copied. `h2`: ALPN says
  * so. */

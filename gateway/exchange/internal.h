@@ -142,10 +142,11 @@ MUST_USE bool ask_go_on(struct exchange *x);
 
 /* --- request.c: from the client's request to the upstream's --- */
 
-/* Splits target and Host; in->rx_head is untouched. */
+/* Splits target and Host and finds the site, if there is one, whose policies answer from now on; in->rx_head
+ * is untouched. Refuses what the connection refuses. */
 MUST_USE enum fault request_read_target(struct exchange *x);
 
-/* Finds site and route; every spelling of the path must agree. */
+/* Finds the route; every spelling of the path must agree. */
 MUST_USE enum fault request_route(struct exchange *x);
 
 /* Turns in->rx_head into the request the upstream gets: hop-by-hop fields out, the gateway's own in. A body

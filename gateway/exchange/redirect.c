@@ -68,11 +68,8 @@ static enum fault answer_redirect(struct exchange *x)
 {
     const struct config *config = x->pin->config;
     enum method method = x->in->rx_head.method;
-    x->site = router_find_site(x->pin->router, x->authority.host);
     if (x->site == NULL)
         return FAULT_misdirected;
-    admit_enter(x, &x->site->scope);
-    x->record.site = x->site->hosts[0].name;
     struct slice name = url_host(x->site, x->authority.host);
     if (name.len == 0)
         return FAULT_bad_host;

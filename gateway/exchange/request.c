@@ -8,6 +8,15 @@
 #include "policy/forwarded.h"
 #include "policy/trust.h"
 
+static void find_site(struct exchange *x)
+{
+    x->site = router_find_site(x->pin->router, x->authority.host);
+    if (x->site == NULL)
+        return;
+    admit_enter(x, &x->site->scope);
+    x->record.site = x->site->hosts[0].name;
+}
+
 enum fault request_read_target(struct exchange *x)
 {
     struct message *request = &x->in->rx_head;
@@ -20,7 +29,8 @@ enum fault request_read_target(struct exchange *x)
     if (authority.len > 0 && !authority_parse(authority, x->arena, &x->authority))
         return FAULT_bad_host;
     x->record.host = x->authority.host;
-    return FAULT_NONE;
+    find_site(x);
+    return x->in->client->refusal;
 }
 
 /* An upstream may read the path in another way than we do: every spelling must give the route that the
@@ -45,11 +55,8 @@ static bool is_verified(const struct exchange *x)
 
 enum fault request_route(struct exchange *x)
 {
-    x->site = router_find_site(x->pin->router, x->authority.host);
     if (x->site == NULL)
         return FAULT_misdirected;
-    admit_enter(x, &x->site->scope);
-    x->record.site = x->site->hosts[0].name;
     if (!is_verified(x))
         return FAULT_misdirected_certificate;
     enum fault fault =

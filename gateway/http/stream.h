@@ -21,6 +21,7 @@ struct stream_client {
     struct slice text;                    /* the address without port */
     bool secure;                          /* over TLS */
     bool redirects;                       /* its listener sends everything to https */
+    enum fault refusal;                   /* of every request on this connection; FAULT_NONE: none is */
     struct slice server_name;             /* that the TLS handshake asked for, lower case; empty when none */
     struct slice tls_version, tls_cipher; /* "TLSv1.3", OpenSSL's name; empty without TLS */
     struct slice certificate_subject;     /* of the verified client certificate; empty when there is none */

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lib.client import get
+from lib.client import Client, get
 from lib.tls import Authority, TlsClient, client_context
 from lib.upstream import answers, echo, ok
 from lib.wait import wait_until
@@ -149,10 +149,18 @@ def test_resumption_after_a_key_rotation(secure, upstream, version):
 
 def test_plain_http_on_a_tls_port(secure, upstream):
     gateway = secure(upstream(echo))
-    with socket.create_connection(("127.0.0.1", gateway.tls_port), timeout=10) as client:
-        client.sendall(get("/"))
-        answer = b"".join(iter(lambda: client.recv(4096), b""))
-    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n") and b"HTTPS" in answer.split(b"\r\n\r\n")[1]
+    with Client(gateway.tls_port) as client:
+        answer = client.get("/page")
+        assert answer.status == 400 and b"HTTPS" in answer.body
+        assert client.ended()
+    record = gateway.last_record()
+    assert (record.cause, record.target, record.status) == ("plain_on_tls", "/page", 400)
+
+
+def test_plain_http2_on_a_tls_port(secure, upstream):
+    url = f"http://127.0.0.1:{secure(upstream(echo)).tls_port}/"
+    asked = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", url], capture_output=True, text=True, timeout=20)
+    assert "HTTPS" in asked.stdout, asked.stderr
 
 
 @pytest.mark.parametrize("first", [b"\x00", b"\x80\x2e\x01\x00\x02", b"hello\r\n", b"\x16\x03\x01\xff\xff\x01", b"\x16\x03\x01\x00\x02\x01\x00"])

@@ -30,6 +30,7 @@ NAMES = {"hsts": "Strict-Transport-Security", "csp": "Content-Security-Policy", 
          "permissions_policy": "Permissions-Policy", "coop": "Cross-Origin-Opener-Policy", "corp": "Cross-Origin-Resource-Policy",
          "coep": "Cross-Origin-Embedder-Policy", "xss_protection": "X-XSS-Protection"}
 
+IN_CLEAR = {"no_challenge", "plain_on_tls", "too_many_connections"}
 NEVER_ANSWERED = {
     "client_gone": "nobody is there any more",
     "client_stalled": "the response has begun, and its client does not read it",
@@ -167,6 +168,20 @@ def bad_trailer(scene):
 def misdirected_certificate(scene):
     other = {"hosts": ["two.test"], "client_certificates": {"ca": str(scene.authority.ca)}, "routes": [route_to("app")]}
     return scene.send(get(host="two.test"), sites=[other])
+
+
+@provokes
+def plain_on_tls(scene):
+    with Client(scene.start().tls_port) as client:
+        return client.get("/", host="one.test")
+
+
+@provokes
+def too_many_connections(scene):
+    gateway = scene.start(client={"connections_per_client": 1})
+    with gateway.client() as first, gateway.client() as second:
+        assert first.get("/", host="one.test").status == 200
+        return second.get("/", host="one.test")
 
 
 @provokes
@@ -358,7 +373,7 @@ def test_every_row_is_provoked_or_says_why_not():
 def test_faults(scene, name):
     response = PROVOKE[name](scene)
     assert_made_here(response, name)
-    assert_all_fields(response, secure=name != "no_challenge")
+    assert_all_fields(response, secure=name not in IN_CLEAR)
 
 
 # what is no fault
@@ -376,6 +391,15 @@ def test_a_redirect_to_https(scene):
     with Client(port) as client:
         response = client.get("/", host="one.test")
     assert response.status == 301
+    assert_all_fields(response, secure=False)
+
+
+@pytest.mark.parametrize("first", [b"HELLO\r\n\r\n", b"GET / HTTP/1.1\nHost: one.test\n\n"])
+def test_what_is_no_http_on_a_tls_port(scene, first):
+    with Client(scene.start().tls_port) as client:
+        client.send(first)
+        response = client.response()
+    assert response.status == 400 and response.get("Connection") == "close"
     assert_all_fields(response, secure=False)
 
 

@@ -195,7 +195,6 @@ static void every_end_has_a_name(void **state)
         {{.tls = true}, "\x16\x03\x01\x00\x02\x01\x00", FAULT_handshake_failed},
         {{.tls = true}, "\x80\x2e", FAULT_handshake_failed},
         {{.tls = true}, NULL, FAULT_opening_timeout},
-        {{.tls = true}, "GET / HTTP/1.1\r\n\r\n", FAULT_plain_on_tls},
         {{.proxy_protocol = true}, NULL, FAULT_untrusted_proxy},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -213,6 +212,60 @@ static void every_end_has_a_name(void **state)
     assert_int_equal(loop_counts.value[COUNTER_openings_failed], sizeof rows / sizeof *rows);
 }
 
+static const struct stream_client *client_of_next(unsigned index)
+{
+    return next_request(index)->stream->client;
+}
+
+/* HTTP in clear where TLS is spoken: a session like others, whose requests say why they are refused. */
+static void plain_http_on_a_tls_port_is_refused_as_http(void **state)
+{
+    (void)state;
+    unsigned plain = come_to_open(&entrance);
+    say(clients[plain], GET("/"));
+    assert_int_equal(client_of_next(0)->refusal, FAULT_plain_on_tls);
+    assert_false(client_of_next(0)->secure);
+    assert_int_equal(home.openings.count, 0);
+    assert_int_equal(home.refused, 0);
+    assert_int_equal(loop_counts.value[COUNTER_openings_failed], 0);
+    close_request(&asked[0], FAULT_plain_on_tls);
+    TURN_UNTIL(is_closed(plain));
+}
+
+/* Clients beyond their connections: told in HTTP where it costs little, and only so many of them. */
+static void one_connection_too_many_is_refused_as_http(void **state)
+{
+    (void)state;
+    enum { TOLD = 3 };
+    const struct session_entrance clear = {.tls = false};
+    struct crowd *crowd = crowd_new();
+    crowd_bound(crowd, 0, 1);
+    struct address remote;
+    assert_true(address_from_literal(SLICE("192.0.2.1"), 4711, &remote));
+    for (unsigned i = 0; i <= TOLD; i++) {
+        int ends[2];
+        make_pair(ends);
+        struct crowd_place place;
+        assert_true(crowd_enter(crowd, &place));
+        session_open(&home, i == TOLD ? &entrance : &clear, ends[0], &remote, place);
+        clients[came] = ends[1];
+        if (i < TOLD)
+            say(clients[came], GET("/"));
+        came++;
+    }
+    for (unsigned i = 0; i < TOLD; i++)
+        assert_int_equal(client_of_next(i)->refusal, i == 0 ? FAULT_NONE : FAULT_too_many_connections);
+    assert_int_equal(home.refused, TOLD - 1);
+    assert_true(is_closed(TOLD)); /* it asked for a handshake */
+    assert_int_equal(ended_with(FAULT_too_many_connections), 1);
+    for (unsigned i = 0; i < TOLD; i++)
+        close_request(&asked[i], asked[i].stream->client->refusal);
+    session_home_kill(&home);
+    turn();
+    assert_int_equal(home.refused, 0);
+    crowd_free(&crowd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +275,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(newcomers_are_refused_when_all_wait_for_us, start, stop),
         cmocka_unit_test_setup_teardown(a_waiting_handshake_can_end, start, stop),
         cmocka_unit_test_setup_teardown(every_end_has_a_name, start, stop),
+        cmocka_unit_test_setup_teardown(plain_http_on_a_tls_port_is_refused_as_http, start, stop),
+        cmocka_unit_test_setup_teardown(one_connection_too_many_is_refused_as_http, start, stop),
     };
     return cmocka_run_group_tests(tests, make_files, remove_certificates);
 }
