@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-enum { CLOSES = 1, RETRIES = 2, UNSEEN = 4 };
+enum { CLOSES = 1, RETRIES = 2, UNSEEN = 4, CROWDED = 8 };
 
 static const struct fault_row rows[FAULT_COUNT] = {
     [FAULT_NONE] = {.name = "ok", .sentence = "all is well", .proxy_error = ""},
@@ -19,7 +19,8 @@ static const struct fault_row rows[FAULT_COUNT] = {
                           .blame = BLAME_##row_blame,                              \
                           .closes = ((row_flags)&CLOSES) != 0,                     \
                           .retries = ((row_flags)&RETRIES) != 0,                   \
-                          .unseen = ((row_flags)&UNSEEN) != 0},
+                          .unseen = ((row_flags)&UNSEEN) != 0,                     \
+                          .crowded = ((row_flags)&CROWDED) != 0},
 #include "tables/faults.def"
 #undef FAULT
 };

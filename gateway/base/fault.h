@@ -29,6 +29,7 @@ struct fault_row {
     bool closes;  /* the inbound connection ends after the answer */
     bool retries; /* another attempt may succeed */
     bool unseen;  /* the upstream has not acted on the request: any method may be repeated */
+    bool crowded; /* there is no room for the request at the moment, and nothing wrong with it */
 };
 
 /* The row of a fault; FAULT_NONE has one too, named "ok", with status 0. */

@@ -35,11 +35,20 @@ static unsigned status_of(const struct exchange *x)
     return is_policy ? x->call.status : (unsigned)fault_row(x->cause)->status;
 }
 
+/* Members that say more than the status does (RFC 9457 section 3.1.1); the types are those of
+ * draft-ietf-httpapi-ratelimit-headers-10 section 6. */
+static struct slice problem_of(const struct exchange *x)
+{
+    if (fault_row(x->cause)->crowded)
+        return SLICE(
+            "\"type\":\"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity\"");
+    return x->cause == x->call.fault ? x->call.problem : slice_make(NULL, 0);
+}
+
 static struct slice body_text(struct exchange *x, unsigned status, bool json)
 {
     const struct fault_row *row = fault_row(x->cause);
-    struct slice phrase = status_phrase(status), id = x->record.request_id;
-    struct slice problem = x->cause == x->call.fault ? x->call.problem : SLICE("");
+    struct slice phrase = status_phrase(status), id = x->record.request_id, problem = problem_of(x);
     if (json)
         return arena_printf(x->arena,
                             "{\"status\":%u,\"title\":\"%.*s\",%.*s%s\"cause\":\"%s\",\"detail\":\"%s\","

@@ -48,12 +48,19 @@ def assert_all_fields(response, secure=True):
         assert response.all(NAMES[key]) == ([value] if secure or key != "hsts" else []), (key, response.fields)
 
 
+def with_fields(data, fields):
+    """The same request with more fields."""
+    start, end, rest = data.partition(b"\r\n")
+    return start + end + b"".join(f"{name}: {value}\r\n".encode() for name, value in fields.items()) + rest
+
+
 class Scene:
     """A gateway that sets every field, in front of a service that has opinions of its own about them."""
 
     def __init__(self, over_tls, authority, directory):
         self.over_tls, self.authority, self.directory = over_tls, authority, directory
         self.closing = []
+        self.fields = {}  # of every request
 
     def keep(self, thing):
         self.closing.append(thing)
@@ -70,13 +77,13 @@ class Scene:
 
     def send(self, data, method="GET", **settings):
         with self.start(**settings).connect() as client:
-            client.send(data)
+            client.send(with_fields(data, self.fields))
             return client.response(method)
 
     def get(self, target="/", app=None, count=1, fields=None, **settings):
         with self.start(app=app, **settings).connect() as client:
             for _ in range(count):
-                response = client.get(target, **{"host": "one.test", **(fields or {})})
+                response = client.get(target, **{"host": "one.test", **self.fields, **(fields or {})})
             return response
 
     def close(self):
@@ -141,7 +148,7 @@ sends("credentials_wrong", get(host="one.test", authorization="Basic YW5uYTp3cm9
 sends("head_timeout", head()[:-2], client={"head_timeout": SHORT})
 sends("body_too_slow", head("Content-Length: 9", start="POST / HTTP/1.1"), client={"body_min_rate": "1KiB", "body_grace": SHORT})
 sends("route_limit", get("/" + "a" * 40 + "!", host="one.test"), routes=[{"regex": "^/(a|aa)+$", "upstream": "app"}, route_to("app")])
-sends("bad_rewrite", get("/old//x/..", host="one.test"), routes=[route_to("app", "/old", strip_prefix=True)])
+sends("bad_rewrite", get("/old//evil.test/x", host="one.test"), routes=[route_to("app", "/old", strip_prefix=True)])
 sends("no_websocket", upgrade(host="one.test"), routes=[{"prefix": "/moved", "upstream": "app"}, {"prefix": "/", "redirect": "https://a.test"}])
 
 responds("upstream_closed", answers_and_closes(b""))
@@ -340,7 +347,7 @@ def whoever_is_answered(scene, count, **queue):
     for client in clients:
         assert client.get("/none", host="one.test").status == 404
     for client in clients:
-        client.send(get("/app", host="one.test"))
+        client.send(get("/app", host="one.test", **scene.fields))
     ready, _, _ = select.select([client.sock for client in clients], [], [], PATIENCE)
     return next(client for client in clients if client.sock in ready).response()
 
@@ -374,6 +381,29 @@ def test_faults(scene, name):
     response = PROVOKE[name](scene)
     assert_made_here(response, name)
     assert_all_fields(response, secure=name not in IN_CLEAR)
+
+
+# clients that read problems (RFC 9457)
+
+PROBLEM_TYPES = "https://iana.org/assignments/http-problem-types#"
+REFUSALS = {"method_not_allowed": None, "access_denied": None, "credentials_missing": None, "credentials_wrong": None,
+            "auth_unavailable": None, "bad_rewrite": None, "body_too_large": None, "misdirected": None, "no_route": None,
+            "rate_limited": "quota-exceeded", "queue_full": "temporary-reduced-capacity", "queue_timeout": "temporary-reduced-capacity"}
+
+
+@pytest.mark.parametrize("accept", ["application/problem+json", "text/plain;q=0.5, application/json"])
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusals_are_problems(scene, name, accept):
+    scene.fields["accept"] = accept
+    response = PROVOKE[name](scene)
+    assert_made_here(response, name)
+    assert_all_fields(response)
+    assert response.all("Content-Type") == ["application/problem+json"]
+    told = response.json
+    assert (told["status"], told["cause"], told["detail"]) == (response.status, name, FAULTS[name].sentence)
+    assert told["title"] and told["request_id"] == response.get("X-Request-Id")
+    assert told.get("type") == (REFUSALS[name] and PROBLEM_TYPES + REFUSALS[name])
+    assert (response.get("Retry-After") is not None) == (response.status in (429, 503))
 
 
 # what is no fault

@@ -13,10 +13,12 @@ FAULTS = {name: Fault(name, int(status), "CLOSES" in flags, error, sentence)
 
 
 def assert_made_here(response, name):
-    """The answer carries what every answer of the gateway carries, and says the fault's status and error type."""
+    """The answer carries what every answer of the gateway carries, and says the fault's status, error type and name."""
     fault = FAULTS[name]
     assert response.status == fault.status
     assert response.get("X-Request-Id")
     assert fault.proxy_error in (response.get("Proxy-Status") or "")
+    if response.body:  # none after HEAD
+        assert f"({name})".encode() in response.body or response.json["cause"] == name, response.body
     if fault.closes:
         assert response.get("Connection") == "close"
