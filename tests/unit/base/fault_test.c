@@ -36,6 +36,8 @@ static void check_row(const struct fault_row *row)
         fail_msg("%s: the client is told it was its fault", row->name);
     if (row->blame == BLAME_CLIENT && row->status >= 500 && row->status != 501 && row->status != 505)
         fail_msg("%s: the client is told it was ours", row->name);
+    if (row->crowded && row->status != 503)
+        fail_msg("%s: no room, but no 503", row->name);
     if (row->retries && row->blame != BLAME_UPSTREAM)
         fail_msg("%s: retried, but not the upstream's doing", row->name);
 }
