@@ -192,7 +192,7 @@ static void tx_body(struct stream *stream, struct body *body, const struct field
     struct h2_call *call = call_of(stream);
     if (!can_send(call) || call->tx.ended)
         return;
-    uint32_t moved = h2_content_take(&call->tx, body, H2_CALL_TX_MARK);
+    uint32_t moved = body_move(&call->tx, body, H2_CALL_TX_MARK);
     call->tx_blocked = body->queued > 0;
     stream->tx_bytes += moved;
     if (body_is_done(body)) {

@@ -46,19 +46,6 @@ void h2_content_put(struct conn *conn, struct body *tx, const uint8_t *header, s
     body_consume(tx, (uint32_t)len);
 }
 
-uint32_t h2_content_take(struct body *tx, struct body *from, uint32_t mark)
-{
-    const struct body_piece *piece;
-    uint32_t before = tx->queued;
-    while ((piece = body_first(from)) != NULL && tx->queued < mark && tx->count < BODY_PIECES) {
-        uint32_t room = mark - tx->queued;
-        uint32_t len = piece->len < room ? piece->len : room;
-        body_append(tx, piece->block, piece->offset, len);
-        body_consume(from, len);
-    }
-    return tx->queued - before;
-}
-
 void h2_content_gather(struct block_pool *pool, struct block **tail_at, struct body *rx, struct slice bytes)
 {
     while (bytes.len > 0) {

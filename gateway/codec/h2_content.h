@@ -15,9 +15,6 @@ size_t h2_content_frame_len(const struct body *tx, size_t most);
  * which are consumed. */
 void h2_content_put(struct conn *conn, struct body *tx, const uint8_t *header, size_t len);
 
-/* Moves slices from `from` until `tx` holds `mark` bytes; gives how many bytes moved. */
-uint32_t h2_content_take(struct body *tx, struct body *from, uint32_t mark);
-
 /* Appends received bytes. They are copied behind each other into blocks of the stream's own, of which `tail`
  * is the last: a block of the conn holds frames of many streams, and one slow stream must not pin it. */
 void h2_content_gather(struct block_pool *pool, struct block **tail, struct body *rx, struct slice bytes);

@@ -228,7 +228,7 @@ static void tx_body(struct stream *stream, struct body *body, const struct field
     struct h2_request *request = request_of(stream);
     if (!can_send(request) || request->bodiless || !request->responded)
         return;
-    uint32_t moved = h2_content_take(&request->tx, body, H2_TX_MARK);
+    uint32_t moved = body_move(&request->tx, body, H2_TX_MARK);
     request->tx_blocked = body->queued > 0;
     stream->tx_bytes += moved;
     bool ends = body_is_done(body) && !request->tx.ended;

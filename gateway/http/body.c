@@ -55,6 +55,19 @@ void body_append(struct body *body, struct block *block, uint32_t offset, uint32
     *piece_at(body, body->count++) = (struct body_piece){block_ref(block), offset, len};
 }
 
+uint32_t body_move(struct body *to, struct body *from, uint64_t mark)
+{
+    const struct body_piece *piece;
+    uint32_t before = to->queued;
+    while ((piece = body_first(from)) != NULL && to->queued < mark && body_has_room(to)) {
+        uint64_t room = mark - to->queued;
+        uint32_t part = piece->len < room ? piece->len : (uint32_t)room;
+        body_append(to, piece->block, piece->offset, part);
+        body_consume(from, part);
+    }
+    return to->queued - before;
+}
+
 const struct body_piece *body_first(const struct body *body)
 {
     return body->count ? &body->pieces[body->first] : NULL;

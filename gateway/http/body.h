@@ -49,6 +49,10 @@ bool body_has_room(const struct body *body);
  * Requires body_has_room. */
 void body_append(struct body *body, struct block *block, uint32_t offset, uint32_t len);
 
+/* Moves bytes from the front of `from` to the end of `to` until that holds `mark` bytes or has no room for
+ * another slice; gives how many. */
+uint32_t body_move(struct body *to, struct body *from, uint64_t mark);
+
 /* The first piece, or NULL when the body is empty. */
 const struct body_piece *body_first(const struct body *body);
 

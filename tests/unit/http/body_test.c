@@ -342,6 +342,36 @@ static void random_traffic_arrives_unchanged(void **state)
     block_unref(&wire.block);
 }
 
+static void bytes_move_up_to_the_mark(void **state)
+{
+    (void)state;
+    struct body to = {0};
+    struct block *block = block_with("abcdef");
+    for (uint32_t i = 0; i < 3; i++)
+        body_append(&body, block_with("abcdef"), 0, 6);
+    body_append(&to, block, 0, 2);
+    assert_int_equal(body_move(&to, &body, 2), 0);
+    assert_int_equal(body_move(&to, &body, 10), 8); /* across pieces, and a part of one */
+    assert_int_equal(to.queued, 10);
+    assert_int_equal(body.queued, 10);
+    assert_memory_equal(body_first(&body)->block->data + body_first(&body)->offset, "cdef", 4);
+    assert_int_equal(body_move(&to, &body, 1000), 10);
+    assert_int_equal(to.total, 20);
+    body_fini(&to);
+}
+
+static void bytes_do_not_move_where_there_is_no_room(void **state)
+{
+    (void)state;
+    struct body to = {0};
+    for (unsigned i = 0; i < BODY_PIECES; i++)
+        body_append(&to, block_with("abc"), 0, 3);
+    body_append(&body, block_with("abc"), 0, 3);
+    assert_int_equal(body_move(&to, &body, 1000), 0);
+    assert_int_equal(body.queued, 3);
+    body_fini(&to);
+}
+
 static void consume_too_much(void)
 {
     struct block *block = block_with("abc");
@@ -381,6 +411,8 @@ int main(void)
         TEST(the_high_mark_is_the_end_of_the_room),
         TEST(fini_gives_back_what_is_left),
         TEST(random_traffic_arrives_unchanged),
+        TEST(bytes_move_up_to_the_mark),
+        TEST(bytes_do_not_move_where_there_is_no_room),
         TEST(misuse_is_noticed),
     };
 #undef TEST
