@@ -57,7 +57,7 @@ static void on_timer(struct timer *timer)
     x->leave_at_us = leaves ? 0 : x->leave_at_us;
     if (x->expired || x->starved || leaves)
         task_wake(&x->task);
-    else
+    if (!x->expired)
         arm(x, now_us);
 }
 

@@ -221,6 +221,7 @@ static enum step step_tunnel(struct exchange *x)
         counters_add(x->home->loop->counters, COUNTER_tunnels, 1);
         x->uploaded = false;
         deadline_set(x, x->route->scope.idle_timeout_us);
+        leave_late(x);
     }
     if (x->expired)
         return fail(x, FAULT_tunnel_idle, FAULT_NONE);
@@ -276,6 +277,7 @@ static enum step step_finish(struct exchange *x)
     pool_give(&x->asking.outbound, x->cause);
     pool_leave(&x->asking.claim);
     body_fini(&x->reply.body);
+    body_fini(&x->tunnel.last);
     list_remove(&x->home->exchanges, &x->node);
     task_cancel(&x->task);
     in->ops->close(in, lives_on ? FAULT_NONE : x->cause); /* frees the arena, and with it the exchange */

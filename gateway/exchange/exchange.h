@@ -43,9 +43,11 @@ struct exchange_home {
     struct random random;
     struct http_date_cache date;
     struct list exchanges; /* all that live */
+    bool draining;
 };
 
-/* The gateway stops: tunnels are told to go, one after the other within half of shutdown_timeout. */
+/* The gateway stops: tunnels are told to go, one after the other within half of shutdown_timeout, and those
+ * that open from now on at once. */
 void exchange_home_drain(struct exchange_home *home);
 
 /* The home's pin is a new one: what lasts on routes that are gone leaves, where `on_reload` says so. */

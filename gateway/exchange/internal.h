@@ -31,8 +31,10 @@ struct reply {
 /* What is known of a tunnel's frames, see tunnel.c. */
 struct tunnel {
     struct websocket_frames up, down;
+    struct body last; /* what the client still gets, ours behind it */
+    bool decided;     /* behind which frame */
+    uint64_t ends_at; /* bytes down; once decided */
     bool said;        /* the stream has the whole of ours */
-    uint64_t ends_at; /* bytes down, once it has been decided behind which frame; 0: not yet */
 };
 
 /* A question to an upstream under way; see ask.c. */
@@ -175,8 +177,14 @@ void relay_down(struct exchange *x);
 void tunnel_follow(struct exchange *x);
 
 /* Tells the client, behind the frame that is under way; called until it gives true: all has left, the client
- * has answered, and the service has answered that. */
+ * has answered, and the service has answered that; or the service has ended within a frame, and nothing can
+ * be said. */
 bool tunnel_say_goodbye(struct exchange *x);
+
+/* --- leave.c: exchanges that end for the gateway's sake --- */
+
+/* Called when a tunnel opens: while the gateway drains it leaves at once. */
+void leave_late(struct exchange *x);
 
 /* --- response.c: from the upstream's response to the client's --- */
 

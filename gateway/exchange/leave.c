@@ -14,14 +14,21 @@ static void leave_in_turn(struct exchange *x, enum fault why, uint64_t window_us
 void exchange_home_drain(struct exchange_home *home)
 {
     size_t index = 0;
+    home->draining = true;
     /* half of the time is for the answers of the last ones */
     uint64_t window_us = home->pin->config->process.shutdown_timeout_us / 2;
     for (struct list_node *node = list_first(&home->exchanges); node;
          node = list_next(&home->exchanges, node), index++) {
         struct exchange *x = CONTAINER_OF(node, exchange, node);
-        if (x->record.tunneled)
+        if (x->record.tunneled && !x->leaving)
             leave_in_turn(x, FAULT_shutdown, window_us, index);
     }
+}
+
+void leave_late(struct exchange *x)
+{
+    if (x->home->draining)
+        deadline_leave(x, FAULT_shutdown, 0);
 }
 
 static bool has_route(const struct config_site *site, const struct config_route *wanted)

@@ -24,18 +24,6 @@ void tunnel_follow(struct exchange *x)
     follow(&x->tunnel.down, &x->out->rx);
 }
 
-/* Moves at most `most` bytes. */
-static void move(struct body *to, struct body *from, uint64_t most)
-{
-    const struct body_piece *piece;
-    while (most > 0 && body_has_room(to) && (piece = body_first(from)) != NULL) {
-        uint32_t part = most < piece->len ? (uint32_t)most : piece->len;
-        body_append(to, piece->block, piece->offset, part);
-        body_consume(from, part);
-        most -= part;
-    }
-}
-
 static void append_close(struct exchange *x, struct body *body)
 {
     struct block *block = block_new(&x->home->loop->blocks, WEBSOCKET_GOING_AWAY.len);
@@ -46,18 +34,18 @@ static void append_close(struct exchange *x, struct body *body)
     body->ended = true;
 }
 
-/* Hands over the rest of the frame under way, which may have to come first, then ours. */
-static void hand_over(struct exchange *x, struct body *last)
+/* Hands over the rest of the frame under way, which may have to come first, then ours. A frame of which
+ * nothing has left yet is left out: nobody knows whether it will be completed. */
+static void hand_over(struct exchange *x, struct tunnel *tunnel)
 {
     struct body *down = &x->out->rx;
-    uint64_t *ends_at = &x->tunnel.ends_at, left;
-    if (*ends_at == 0 && websocket_frames_until_end(&x->tunnel.down, &left))
-        *ends_at = x->tunnel.down.seen + left;
-    uint64_t until = *ends_at ? *ends_at : x->tunnel.down.seen;
-    move(last, down, until - (down->total - down->queued));
-    bool is_whole = down->total - down->queued == until && (*ends_at || until == 0);
-    if (is_whole && body_has_room(last))
-        append_close(x, last);
+    uint64_t given = down->total - down->queued;
+    if (!tunnel->decided)
+        tunnel->decided = websocket_frames_gap(&tunnel->down, given, &tunnel->ends_at);
+    uint64_t until = tunnel->decided ? tunnel->ends_at : tunnel->down.seen;
+    given += body_move(&tunnel->last, down, tunnel->last.queued + until - given);
+    if (tunnel->decided && given == until && body_has_room(&tunnel->last))
+        append_close(x, &tunnel->last);
     else if (down->queued < BODY_LOW_MARK)
         x->out->ops->rx_resume(x->out);
 }
@@ -69,16 +57,24 @@ static void discard(struct exchange *x)
     x->out->ops->rx_resume(x->out);
 }
 
+/* The service has ended within the frame: what is said there would be taken for its content. */
+static bool is_cut_short(const struct tunnel *tunnel, const struct body *down)
+{
+    return !tunnel->last.ended && down->ended && !(tunnel->decided && down->total >= tunnel->ends_at);
+}
+
 bool tunnel_say_goodbye(struct exchange *x)
 {
-    struct body *last = &x->reply.body;
-    if (!last->ended)
-        hand_over(x, last);
-    if (!x->tunnel.said)
-        x->in->ops->tx_body(x->in, last, NULL);
-    x->tunnel.said = body_is_done(last);
-    if (x->tunnel.said)
+    struct tunnel *tunnel = &x->tunnel;
+    if (!tunnel->last.ended)
+        hand_over(x, tunnel);
+    if (is_cut_short(tunnel, &x->out->rx))
+        return true;
+    if (!tunnel->said)
+        x->in->ops->tx_body(x->in, &tunnel->last, NULL);
+    tunnel->said = body_is_done(&tunnel->last);
+    if (tunnel->said)
         discard(x);
-    bool agreed = x->tunnel.up.closed && (x->tunnel.down.closed || x->out->rx.ended);
-    return x->tunnel.said && (agreed || x->uploaded) && (x->in->facts & STREAM_SENT);
+    bool agreed = tunnel->up.closed && (tunnel->down.closed || x->out->rx.ended);
+    return tunnel->said && (agreed || x->uploaded) && (x->in->facts & STREAM_SENT);
 }

@@ -44,14 +44,17 @@ static void end_head(struct websocket_frames *frames)
 
 void websocket_frames_follow(struct websocket_frames *frames, struct slice bytes)
 {
-    frames->seen += bytes.len;
     while (bytes.len > 0) {
         if (frames->left > 0) {
             size_t part = bytes.len < frames->left ? bytes.len : (size_t)frames->left;
             frames->left -= part;
+            frames->seen += part;
             bytes = slice_after(bytes, part);
             continue;
         }
+        if (frames->head_len == 0)
+            frames->began = frames->seen;
+        frames->seen++;
         frames->head[frames->head_len++] = (unsigned char)bytes.at[0];
         bytes = slice_after(bytes, 1);
         if (frames->head_len == head_size(frames->head, frames->head_len))
@@ -59,8 +62,12 @@ void websocket_frames_follow(struct websocket_frames *frames, struct slice bytes
     }
 }
 
-bool websocket_frames_until_end(const struct websocket_frames *frames, uint64_t *bytes_out)
+bool websocket_frames_gap(const struct websocket_frames *frames, uint64_t from, uint64_t *at_out)
 {
-    *bytes_out = frames->left;
-    return frames->head_len == 0;
+    bool whole = frames->head_len == 0 && frames->left == 0;
+    bool before = !whole && from <= frames->began;
+    if (frames->head_len > 0 && !before)
+        return false;
+    *at_out = before ? frames->began : frames->seen + frames->left;
+    return true;
 }

@@ -17,8 +17,9 @@ enum { WEBSOCKET_HEAD_MAX = 14 };
 
 /* One direction, as far as it has been followed. All zero is the beginning. */
 struct websocket_frames {
-    uint64_t seen; /* bytes */
-    uint64_t left; /* of the payload of the frame under way */
+    uint64_t seen;  /* bytes */
+    uint64_t began; /* where the last frame did */
+    uint64_t left;  /* of the payload of the frame under way */
     unsigned char head[WEBSOCKET_HEAD_MAX];
     uint8_t head_len; /* bytes of the head under way, 0 within a payload */
     bool closed;      /* a Close frame has begun */
@@ -27,7 +28,8 @@ struct websocket_frames {
 /* Follows the bytes that come next, wherever they are cut. */
 void websocket_frames_follow(struct websocket_frames *frames, struct slice bytes);
 
-/* How many bytes must follow until a frame ends, 0 between two frames; false while a head is incomplete. */
-bool websocket_frames_until_end(const struct websocket_frames *frames, uint64_t *bytes_out);
+/* A place between two frames, at or behind `from` (at most `seen`): before the last frame where that may be,
+ * else behind it. False while its head does not tell where it ends. */
+bool websocket_frames_gap(const struct websocket_frames *frames, uint64_t from, uint64_t *at_out);
 
 #endif

@@ -1,11 +1,12 @@
 """WebSocket over HTTP/2 (RFC 8441): an extended CONNECT becomes the upgrade that an HTTP/1.1 upstream knows."""
 import asyncio
+import signal
 
 import pytest
 import websockets
 from websockets.frames import Frame, OP_TEXT
 
-from lib.h2raw import CANCEL, PROTOCOL_ERROR, rst
+from lib.h2raw import CANCEL, PROTOCOL_ERROR, rst, window_update
 from lib.ports import free_port
 from lib.upstream import answers, echo, named, repeat_bytes, respond, websocket
 
@@ -114,6 +115,28 @@ def test_the_client_resets_the_tunnel(portico, upstream, h2):
     connection.send(rst(stream, CANCEL))
     assert gateway.last_record().cause == "client_gone"
     assert connection.get is not None and connection.ping()
+
+
+def test_a_frame_that_is_never_completed_is_left_out_while_nothing_of_it_has_left(portico, upstream, h2):
+    """The client gives no window for it: what came before is whole, and the gateway's Close follows that."""
+    whole = bytes([0x82, 126]) + (40000).to_bytes(2, "big") + bytes(40000)
+    going_away = b"\x88\x02\x03\xe9"
+    app = upstream(websocket(lambda connection: (connection.send(whole + b"\x82\x7d begun"), connection.rest())),
+                   websocket(repeat_bytes), keep=False)
+    gateway = portico(app, process={"shutdown_timeout": "6s"})
+    connection = h2(gateway, window=100, patient=False)
+    stream = open_tunnel(connection)
+    until_body(connection, stream, 100)
+    next_in_turn = open_tunnel(connection)
+    until_head(connection, next_in_turn)
+    gateway.signal(signal.SIGTERM)
+    assert until_body(connection, next_in_turn, 4) == going_away  # so it is the first one's turn, too
+    connection.send(window_update(stream, 1 << 20))
+    body = until_body(connection, stream, len(whole) + 4)
+    assert body[len(whole):] == going_away
+    for each in (stream, next_in_turn):
+        connection.data(each, b"\x88\x82\0\0\0\0\x03\xe9", end=True)
+    assert gateway.wait_ended() == 0
 
 
 @pytest.mark.parametrize("fields, expected", [

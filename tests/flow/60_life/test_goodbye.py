@@ -1,6 +1,7 @@
 """WebSockets that the gateway ends are told so: Close 1001 between two frames, when it stops or their route is gone."""
 import asyncio
 import signal
+import socket
 import threading
 import time
 
@@ -93,6 +94,49 @@ def test_who_does_not_answer_is_not_waited_for(portico, upstream):
         assert gateway.wait_ended() == 0
 
 
+def test_a_service_that_ends_within_a_frame_is_not_waited_for(portico, upstream):
+    leave = threading.Event()
+
+    def talk(connection):
+        connection.send(text(b"x" * 1000)[:500])
+        leave.wait(PATIENCE)
+
+    gateway = portico(upstream(websocket(talk), websocket(repeat_bytes), keep=False), process={"shutdown_timeout": "6s"})
+    with open_one(gateway) as client, open_one(gateway) as next_in_turn:
+        assert len(client.exactly(500)) == 500
+        gateway.signal(signal.SIGTERM)
+        assert next_in_turn.exactly(4) == GOING_AWAY  # so it is the first one's turn, too
+        next_in_turn.send(ANSWER)
+        leave.set()
+        assert client.rest() == b""  # a Close within the frame would be taken for its content
+    assert gateway.wait_ended() == 0
+    assert "shutdown_timeout has passed" not in gateway.stderr()
+    assert {record.cause for record in gateway.log_records(2)} == {"shutdown"}
+
+
+def test_one_that_opens_while_the_gateway_drains_is_told_at_once(portico, upstream):
+    asked, released = threading.Event(), threading.Event()
+
+    def slow(connection):
+        connection.sock.recv(1, socket.MSG_PEEK)
+        asked.set()
+        assert released.wait(PATIENCE)
+        websocket(repeat_bytes)(connection)
+
+    gateway = portico(upstream(slow, keep=False), process={"shutdown_timeout": "60s"})
+    with gateway.client(keep=False) as client:
+        client.send(upgrade())
+        assert asked.wait(PATIENCE)
+        gateway.signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in gateway.stderr(), "the drain")
+        released.set()
+        assert client.response().status == 101
+        assert client.exactly(4) == GOING_AWAY
+        client.send(ANSWER)
+        assert client.rest() == b""
+    assert gateway.wait_ended() == 0
+
+
 def test_they_are_not_told_all_at_once(portico, upstream):
     gateway = portico(upstream(websocket(repeat_bytes)), process={"shutdown_timeout": "4s"})
     clients = [open_one(gateway) for _ in range(10)]
@@ -135,6 +179,17 @@ def test_a_route_that_is_gone(portico, upstream):
             client.send(b"\x81\x82\0\0\0\0hi")
             assert client.exactly(8) == b"\x81\x82\0\0\0\0hi"
         assert gateway.last_record().cause == "route_removed"
+
+
+def test_one_that_leaves_already_is_not_held_up_by_a_drain(portico, upstream):
+    routes = [route_to("app", "/drained", on_reload="drain 100ms"), route_to("app")]
+    gateway = portico(upstream(websocket(repeat_bytes)), routes=routes, process={"shutdown_timeout": "60s"})
+    with open_one(gateway, "/drained") as client:
+        reload_without(gateway, "/drained")
+        assert client.exactly(4) == GOING_AWAY
+        gateway.signal(signal.SIGTERM)  # while its answer is awaited, which never comes
+        assert gateway.wait_ended() == 0
+    assert gateway.last_record().cause == "route_removed"
 
 
 def test_an_event_stream_of_a_route_that_is_gone_ends(portico, upstream):

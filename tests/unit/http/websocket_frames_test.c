@@ -42,15 +42,17 @@ static void every_length_wherever_it_is_cut(void **state)
         for (size_t j = 0; j < 2 * sizeof cuts / sizeof *cuts; j++) {
             struct websocket_frames frames = {0};
             size_t size = put_frame(0x82, j % 2, lengths[i]), cut = cuts[j / 2];
-            uint64_t left = 1;
+            uint64_t gap = 1;
             for (size_t at = 0; at < size; at += cut) {
                 size_t part = size - at < cut ? size - at : cut;
                 websocket_frames_follow(&frames, slice_make((const char *)bytes + at, part));
-                bool known = websocket_frames_until_end(&frames, &left);
-                assert_true(!known || left == size - at - part);
+                bool known = websocket_frames_gap(&frames, frames.seen, &gap);
+                assert_true(!known || gap == size);
+                if (at + part < size)
+                    assert_true(websocket_frames_gap(&frames, 0, &gap) && gap == 0);
             }
-            assert_true(websocket_frames_until_end(&frames, &left));
-            assert_int_equal(left, 0);
+            assert_true(websocket_frames_gap(&frames, 0, &gap));
+            assert_int_equal(gap, size);
             assert_int_equal(frames.seen, size);
             assert_false(frames.closed);
         }
@@ -60,27 +62,32 @@ static void frames_behind_each_other(void **state)
 {
     (void)state;
     struct websocket_frames frames = {0};
-    uint64_t left;
+    uint64_t gap;
     websocket_frames_follow(&frames, SLICE("\x81\x02hi\x89"));
-    assert_false(websocket_frames_until_end(&frames, &left));
+    assert_false(websocket_frames_gap(&frames, 5, &gap)); /* within a head */
+    assert_true(websocket_frames_gap(&frames, 4, &gap));  /* which can still be left out */
+    assert_int_equal(gap, 4);
     websocket_frames_follow(&frames, slice_make("\x00\x81\x03x", 4));
-    assert_true(websocket_frames_until_end(&frames, &left));
-    assert_int_equal(left, 2);
+    assert_true(websocket_frames_gap(&frames, 7, &gap));
+    assert_int_equal(gap, 11);
+    assert_true(
+        websocket_frames_gap(&frames, 2, &gap)); /* of those before the last only their end is known */
+    assert_int_equal(gap, 6);
     assert_false(frames.closed);
     websocket_frames_follow(&frames, SLICE("yz\x88"));
     websocket_frames_follow(&frames, SLICE("\x02\x03"));
     assert_true(frames.closed);
-    assert_true(websocket_frames_until_end(&frames, &left));
-    assert_int_equal(left, 1);
+    assert_true(websocket_frames_gap(&frames, 12, &gap));
+    assert_int_equal(gap, 15);
 }
 
 static void the_frame_of_ours_is_a_close(void **state)
 {
     (void)state;
     struct websocket_frames frames = {0};
-    uint64_t left;
+    uint64_t gap;
     websocket_frames_follow(&frames, WEBSOCKET_GOING_AWAY);
-    assert_true(frames.closed && websocket_frames_until_end(&frames, &left) && left == 0);
+    assert_true(frames.closed && websocket_frames_gap(&frames, 0, &gap) && gap == 4);
     const unsigned char *at = (const unsigned char *)WEBSOCKET_GOING_AWAY.at;
     assert_int_equal(at[2] << 8 | at[3], 1001);
 }
