@@ -1,8 +1,9 @@
 /*
  * Files as they were when they were read: one process reads a configuration with everything that it names and
  * keeps the bytes, another one, which may not open these files, reads the same from the bytes. So both make
- * the same of it, whatever happens to the files in between. What is kept may be secret: it is wiped. One
- * archive is written to or read from at a time, by one thread: the one that loads configurations.
+ * the same of it, whatever happens to the files in between; and so a file that has changed is taken into
+ * service without those that somebody is at work on. What is kept may be secret: it is wiped. One archive is
+ * written to or read from at a time, by one thread: the one that loads configurations.
  */
 #ifndef PORTICO_BASE_ARCHIVE_H
 #define PORTICO_BASE_ARCHIVE_H

@@ -91,6 +91,7 @@ const char *read_file(struct arena *arena, const char *path, size_t limit, struc
     struct slice kept;
     if (archive_find(ARCHIVE_FILE, path, &kept)) {
         *bytes_out = slice_make(arena_copy(arena, kept), kept.len);
+        archive_keep(ARCHIVE_FILE, path, kept);
         return NULL;
     }
     const char *problem = read_from_disk(arena, path, limit, bytes_out);
@@ -124,12 +125,11 @@ struct file_names find_files(struct arena *arena, const char *pattern)
 {
     struct slice names;
     struct file_names found = {NULL, 0};
-    if (!archive_find(ARCHIVE_MATCHES, pattern, &names)) {
-        names = match(arena, pattern);
-        archive_keep(ARCHIVE_MATCHES, pattern, names);
-    } else {
+    if (archive_find(ARCHIVE_MATCHES, pattern, &names))
         names = slice_make(arena_copy(arena, names), names.len);
-    }
+    else
+        names = match(arena, pattern);
+    archive_keep(ARCHIVE_MATCHES, pattern, names);
     for (size_t i = 0; i < names.len; i++)
         found.count += names.at[i] == '\0';
     found.at = arena_alloc(arena, (found.count + 1) * sizeof *found.at);

@@ -202,7 +202,7 @@ static void read_text(struct loader *loader, struct source_file *file, struct sl
         return;
     }
     loader->file = file;
-    substitute_tree(&loader->trees, tree, file->folder, loader->findings);
+    substitute_tree(loader, tree);
     config_read_section(loader, section, tree, (struct section_target){.object = loader->config});
 }
 

@@ -146,7 +146,7 @@ void config_read_maintenance_file(struct loader *loader, const struct setting *r
     maintenance->file.text = config_absolute(loader, node->text);
     const char *path = arena_copy(&loader->trees, maintenance->file.text);
     struct slice page = {NULL, 0};
-    const char *problem = read_file(&loader->trees, path, CONTENT_MAX, &page);
+    const char *problem = config_read_file(loader, path, CONTENT_MAX, &page);
     struct slice shown = schema_shown(node);
     if (problem)
         config_error(loader->findings, node->origin, "%.*s %s", SLICE_ARGS(shown), problem);

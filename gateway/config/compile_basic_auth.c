@@ -95,7 +95,7 @@ static void read_users_file(struct draft *draft, const struct yaml_node *node)
 {
     struct loader *loader = draft->loader;
     struct slice path = config_absolute(loader, node->text), text;
-    const char *problem = read_file(&loader->trees, path.at, USERS_FILE_MAX, &text);
+    const char *problem = config_read_file(loader, path.at, USERS_FILE_MAX, &text);
     if (problem) {
         config_error(loader->findings, node->origin, "%.*s %s", SLICE_ARGS(schema_shown(node)), problem);
         return;

@@ -156,10 +156,18 @@ struct config_site {
     struct config_origin origin;
 };
 
+/* A file that values are read from: ${file:}, users, pages. */
+struct config_file {
+    struct config_file *next;
+    const char *path;
+    size_t limit; /* bytes that it may have */
+};
+
 /* A whole configuration; freed with config_free(). */
 struct config {
     struct arena arena;
-    struct slice file; /* the main file as named by the caller */
+    struct slice file;         /* the main file as named by the caller */
+    struct config_file *files; /* in no order */
     struct config_process process;
     struct config_log log;
     struct config_client client;

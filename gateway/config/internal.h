@@ -65,6 +65,10 @@ struct config_origin config_keep_origin(struct loader *loader, struct config_ori
  */
 struct slice config_absolute(struct loader *loader, struct slice path);
 
+/* Reads a file that the file at hand names, as read_file(), for as long as the trees live, and lists it. */
+MUST_USE const char *config_read_file(struct loader *loader, const char *path, size_t limit,
+                                      struct slice *bytes_out);
+
 /* A scalar "host:port" or "unix:/path" split, with its texts kept. False after adding an error. */
 bool config_read_endpoint(struct loader *loader, const struct yaml_node *node, struct slice *text_out,
                           struct endpoint_name *name_out);

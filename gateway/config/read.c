@@ -3,6 +3,7 @@
  * texts, absolute paths, addresses. Called by the readers of the KEY rows, which call it again for the
  * sections inside.
  */
+#include "base/read_file.h"
 #include "config/internal.h"
 
 #include <stdlib.h>
@@ -41,6 +42,15 @@ struct slice config_absolute(struct loader *loader, struct slice path)
                            SLICE_ARGS(path));
     free(current);
     return absolute;
+}
+
+const char *config_read_file(struct loader *loader, const char *path, size_t limit, struct slice *bytes_out)
+{
+    struct config *config = loader->config;
+    struct config_file *file = arena_alloc(&config->arena, sizeof *file);
+    *file = (struct config_file){config->files, arena_copy(&config->arena, slice_of(path)), limit};
+    config->files = file;
+    return read_file(&loader->trees, path, limit, bytes_out);
 }
 
 static bool is_target_word(const struct setting *row, struct slice text)

@@ -18,7 +18,9 @@ static const char introduction[] =
     "  is 1000). `0` needs none.\n"
     "- Any value may hold `${env:NAME}` and `${file:path}` (the file's last line break is cut). Such values "
     "are never\n"
-    "  printed. A plain `${` is written `$${`.\n"
+    "  printed. A plain `${` is written `$${`. Files that values are read from are watched: when one has "
+    "changed, the\n"
+    "  configuration in force is made again with it, whole or not at all.\n"
     "- Relative paths are relative to the file they stand in.\n"
     "- Anchors and aliases work; merge keys (`<<`) and tags do not.\n"
     "- \"Reload\" says whether a changed value takes effect on SIGHUP or needs a restart.\n";

@@ -5,15 +5,13 @@
  */
 #include "config/substitute.h"
 
-#include "base/read_file.h"
-
 #include <stdlib.h>
 
 /* One file's scalars being rewritten, one after the other. */
 struct rewrite {
-    struct arena *arena;
+    struct loader *loader;
+    struct arena *arena; /* of the trees */
     struct config_findings *findings;
-    const char *folder;
     unsigned references;
     struct config_origin origin; /* of the scalar at hand */
     bool is_secret;
@@ -41,13 +39,14 @@ static struct slice from_environment(struct rewrite *rewrite, const char *name)
 static struct slice from_file(struct rewrite *rewrite, const char *path)
 {
     struct slice bytes = {0};
-    if (!rewrite->folder) {
+    const char *folder = rewrite->loader->file->folder;
+    if (!folder) {
         config_error(rewrite->findings, rewrite->origin, "${file:} works only in a file");
         return bytes;
     }
     if (path[0] != '/')
-        path = arena_printf(rewrite->arena, "%s/%s", rewrite->folder, path).at;
-    const char *problem = read_file(rewrite->arena, path, SUBSTITUTE_TEXT_MAX, &bytes);
+        path = arena_printf(rewrite->arena, "%s/%s", folder, path).at;
+    const char *problem = config_read_file(rewrite->loader, path, SUBSTITUTE_TEXT_MAX, &bytes);
     if (!problem && bytes.len > 0 && memchr(bytes.at, '\0', bytes.len))
         problem = "is not text";
     if (problem)
@@ -145,9 +144,8 @@ static void substitute_below(struct rewrite *rewrite, struct yaml_node *node)
         substitute_below(rewrite, child);
 }
 
-void substitute_tree(struct arena *arena, struct yaml_node *node, const char *folder,
-                     struct config_findings *findings)
+void substitute_tree(struct loader *loader, struct yaml_node *node)
 {
-    struct rewrite rewrite = {.arena = arena, .findings = findings, .folder = folder};
+    struct rewrite rewrite = {.loader = loader, .arena = &loader->trees, .findings = loader->findings};
     substitute_below(&rewrite, node);
 }

@@ -53,6 +53,19 @@ bool generation_make(struct generation *generation, const struct generation_sour
     return make(generation, source, in_force->snapshot, in_force->snapshot->config, threads);
 }
 
+bool generation_make_again(struct generation *generation, const struct generation_source *source,
+                           const struct generation *in_force, uint32_t threads, const struct archive *files)
+{
+    struct archive known = {0};
+    archive_update(&known, &in_force->archive);
+    archive_update(&known, files);
+    archive_replay(&known);
+    bool made = generation_make(generation, source, in_force, threads);
+    archive_replay(NULL);
+    archive_fini(&known);
+    return made;
+}
+
 void generation_replace(struct generation *in_force, struct generation *next)
 {
     sockets_inherit(&next->sockets, next->snapshot->config, &in_force->sockets, in_force->snapshot->config);

@@ -41,6 +41,12 @@ MUST_USE bool generation_make_first(struct generation *generation, const struct 
 MUST_USE bool generation_make(struct generation *generation, const struct generation_source *source,
                               const struct generation *in_force, uint32_t threads);
 
+/* Makes the one in force again from what it was made of, with these files in the place of those of their
+ * names; otherwise as generation_make(). */
+MUST_USE bool generation_make_again(struct generation *generation, const struct generation_source *source,
+                                    const struct generation *in_force, uint32_t threads,
+                                    const struct archive *files);
+
 /* Puts the next one, which becomes empty, in the place of the one in force. Sockets that stay are moved, the
  * others closed. */
 void generation_replace(struct generation *in_force, struct generation *next);

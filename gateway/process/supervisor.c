@@ -15,6 +15,7 @@
 #include "process/pidfile.h"
 #include "process/tls_watch.h"
 #include "process/upgrade.h"
+#include "process/value_watch.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -43,6 +44,7 @@ struct supervisor {
     uint32_t threads;
     int log_destination;
     struct tls_watch *tls_watch;
+    struct value_watch *value_watch;
     struct upgrade *upgrade; /* a new process is starting; NULL otherwise */
     struct child child;
     struct event *on_link;
@@ -67,7 +69,7 @@ static void expect(struct supervisor *supervisor, bool sent)
         kill(supervisor->child.pid, SIGKILL);
 }
 
-/* --- certificates --- */
+/* --- files that change --- */
 
 static void renew_tls(void *arg, const struct archive *files)
 {
@@ -79,11 +81,21 @@ static void renew_tls(void *arg, const struct archive *files)
         expect(supervisor, child_renew_tls(&supervisor->child, files));
 }
 
-static void follow_certificates(struct supervisor *supervisor)
+static bool renew_values(void *arg, const struct archive *files);
+
+static void stop_following(struct supervisor *supervisor)
 {
-    struct tls_watcher watcher = {.publish = renew_tls, .arg = supervisor};
     tls_watch_stop(&supervisor->tls_watch);
-    supervisor->tls_watch = tls_watch_start(supervisor->base, supervisor->in_force.snapshot->config, watcher);
+    value_watch_stop(&supervisor->value_watch);
+}
+
+static void follow_files(struct supervisor *supervisor)
+{
+    const struct generation *in_force = &supervisor->in_force;
+    struct tls_watcher tls = {.publish = renew_tls, .arg = supervisor};
+    struct value_watcher values = {.publish = renew_values, .arg = supervisor};
+    supervisor->tls_watch = tls_watch_start(supervisor->base, in_force->snapshot->config, tls);
+    supervisor->value_watch = value_watch_start(supervisor->base, in_force, values);
 }
 
 /* --- the next configuration --- */
@@ -99,9 +111,9 @@ static void keep_the_old(struct supervisor *supervisor)
 
 static void take_the_new(struct supervisor *supervisor)
 {
-    tls_watch_stop(&supervisor->tls_watch);
+    stop_following(supervisor);
     generation_replace(&supervisor->in_force, &supervisor->coming);
-    follow_certificates(supervisor);
+    follow_files(supervisor);
     limits_check(supervisor->in_force.snapshot->config, supervisor->threads);
     log_set_level(supervisor->in_force.snapshot->config->log.level);
     notify("READY=1\nSTATUS=Serving");
@@ -121,6 +133,28 @@ static void on_answer(struct supervisor *supervisor, bool taken)
 
 /* Whole or not at all: whatever is wrong, the old configuration stays. Without a worker at the moment there
  * is nobody to ask; the next one begins with the new configuration. */
+static void offer(struct supervisor *supervisor, bool made)
+{
+    if (!made)
+        keep_the_old(supervisor);
+    else if (supervisor->child.pid == 0)
+        take_the_new(supervisor);
+    else
+        expect(supervisor, child_serve(&supervisor->child, &supervisor->coming));
+}
+
+/* Nobody has asked for what else may have changed: somebody may be at work on it. */
+static bool renew_values(void *arg, const struct archive *files)
+{
+    struct supervisor *supervisor = arg;
+    if (supervisor->coming.snapshot || supervisor->stopping || supervisor->upgrade)
+        return false;
+    notify_reloading();
+    offer(supervisor, generation_make_again(&supervisor->coming, supervisor->source, &supervisor->in_force,
+                                            supervisor->threads, files));
+    return true;
+}
+
 static void reload(struct supervisor *supervisor)
 {
     supervisor->outdated = supervisor->coming.snapshot != NULL;
@@ -131,12 +165,8 @@ static void reload(struct supervisor *supervisor)
         return;
     }
     notify_reloading();
-    if (!generation_make(&supervisor->coming, supervisor->source, &supervisor->in_force, supervisor->threads))
-        keep_the_old(supervisor);
-    else if (supervisor->child.pid == 0)
-        take_the_new(supervisor);
-    else
-        expect(supervisor, child_serve(&supervisor->child, &supervisor->coming));
+    offer(supervisor, generation_make(&supervisor->coming, supervisor->source, &supervisor->in_force,
+                                      supervisor->threads));
 }
 
 /* --- the worker --- */
@@ -353,7 +383,7 @@ static bool prepare(struct supervisor *supervisor)
         log_error("server", "cannot open the access log: %s", error);
         return false;
     }
-    follow_certificates(supervisor);
+    follow_files(supervisor);
     return start_worker(supervisor);
 }
 
@@ -366,7 +396,7 @@ int supervisor_run(const struct generation_source *source, char **argv)
     watch_signals(&supervisor);
     if (prepare(&supervisor))
         event_base_dispatch(supervisor.base);
-    tls_watch_stop(&supervisor.tls_watch);
+    stop_following(&supervisor);
     upgrade_stop(&supervisor.upgrade);
     if (supervisor.has_served)
         pidfile_remove(&supervisor.in_force.snapshot->config->process);

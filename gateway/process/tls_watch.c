@@ -1,47 +1,20 @@
 /*
- * The looking behind process/tls_watch.h. Called by supervisor.c. A chain and its key never change in the
- * same instant, so files are opened only when a look has found nothing new after one that had.
+ * Which files hold certificates, and what to do when they change, for process/tls_watch.h. Called by
+ * supervisor.c.
  */
 #include "process/tls_watch.h"
 
 #include "base/log.h"
+#include "process/file_watch.h"
 #include "process/tls_setup.h"
-#include "upstream/file_stamp.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
-
-enum { LOOK_S = 1 };
-
-/* A file and how it was when last looked at. */
-struct watched {
-    const char *path;
-    struct file_stamp stamp;
-};
 
 struct tls_watch {
     const struct config *config;
     struct tls_watcher watcher;
-    struct event *timer;
-    struct watched *files;
-    size_t count;
-    bool changed; /* since the files were opened */
+    struct file_watch *files;
 };
-
-static void watch_file(struct tls_watch *watch, struct slice path)
-{
-    struct watched *file = &watch->files[watch->count++];
-    file->path = path.at;
-    (void)file_stamp_renew(&file->stamp, file->path);
-}
-
-static bool look(struct tls_watch *watch)
-{
-    bool changed = false;
-    for (size_t i = 0; i < watch->count; i++)
-        changed = file_stamp_renew(&watch->files[i].stamp, watch->files[i].path) || changed;
-    return changed;
-}
 
 static void say_kept(const struct config_findings *findings)
 {
@@ -53,8 +26,9 @@ static void say_kept(const struct config_findings *findings)
                   finding->origin.line, finding->origin.column, SLICE_ARGS(finding->text));
 }
 
-static void open_again(struct tls_watch *watch)
+static bool open_again(void *arg)
 {
+    struct tls_watch *watch = arg;
     struct archive files = {0};
     struct config_findings findings;
     config_findings_init(&findings);
@@ -68,21 +42,7 @@ static void open_again(struct tls_watch *watch)
     tls_context_unref(&server);
     config_findings_fini(&findings);
     archive_fini(&files);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct tls_watch *watch = arg;
-    bool changed = look(watch);
-    if (!changed && watch->changed)
-        open_again(watch);
-    watch->changed = changed;
-}
-
-static size_t count_files(const struct config *config)
-{
-    return 2 * (size_t)config->tls.certificate_count + config->site_count;
+    return true;
 }
 
 struct tls_watch *tls_watch_start(struct event_base *base, const struct config *config,
@@ -94,19 +54,14 @@ struct tls_watch *tls_watch_start(struct event_base *base, const struct config *
     CHECK(watch != NULL);
     watch->config = config;
     watch->watcher = watcher;
-    watch->changed = true; /* it may have, since the configuration was read */
-    watch->files = calloc(count_files(config), sizeof *watch->files);
-    CHECK(watch->files != NULL);
+    watch->files = file_watch_new(base, open_again, watch);
     for (uint32_t i = 0; i < config->tls.certificate_count; i++) {
-        watch_file(watch, config->tls.certificates[i].chain.text);
-        watch_file(watch, config->tls.certificates[i].key.text);
+        file_watch_add(watch->files, config->tls.certificates[i].chain.text.at);
+        file_watch_add(watch->files, config->tls.certificates[i].key.text.at);
     }
     for (uint32_t i = 0; i < config->site_count; i++)
         if (config->sites[i].client_certificates.ca.text.len > 0)
-            watch_file(watch, config->sites[i].client_certificates.ca.text);
-    struct timeval every = {.tv_sec = LOOK_S};
-    watch->timer = event_new(base, -1, EV_PERSIST, on_timer, watch);
-    CHECK(watch->timer != NULL && event_add(watch->timer, &every) == 0);
+            file_watch_add(watch->files, config->sites[i].client_certificates.ca.text.at);
     return watch;
 }
 
@@ -116,7 +71,6 @@ void tls_watch_stop(struct tls_watch **watch_at)
     *watch_at = NULL;
     if (watch == NULL)
         return;
-    event_free(watch->timer);
-    free(watch->files);
+    file_watch_free(&watch->files);
     free(watch);
 }

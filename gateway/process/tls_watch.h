@@ -1,8 +1,6 @@
 /*
- * Certificates that change on disk while the gateway runs: certbot renews, a symlink is turned. The files are
- * looked at once a second by the process that may open them; good files are handed on, bad ones are said once
- * and the old ones stay. They are read once at the start, too, for they may have changed since the
- * configuration was read.
+ * Certificates that change on disk while the gateway runs (process/file_watch.h): good files are handed on,
+ * bad ones are said once and the old ones stay.
  */
 #ifndef PORTICO_PROCESS_TLS_WATCH_H
 #define PORTICO_PROCESS_TLS_WATCH_H
