@@ -27,6 +27,7 @@ struct snapshot *snapshot_new(const char *path, const struct config_module *cons
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     CHECK(snapshot != NULL);
     atomic_init(&snapshot->shared.refs, 1);
+    snapshot->generation = previous ? previous->generation + 1 : 1;
     snapshot->config = config;
     snapshot->modules = modules;
     for (unsigned i = 0; modules[i]; i++) {

@@ -29,6 +29,7 @@ struct snapshot {
     struct {
         _Atomic uint32_t refs;
     } shared;
+    uint64_t generation; /* 1 for the first, each one more than the one that it replaces */
     struct config *config;
     const struct config_module *const *modules; /* NULL-terminated; parts[i] is modules[i]'s */
     void *parts[SNAPSHOT_PARTS];

@@ -112,6 +112,7 @@ static bool send_sockets(const struct child *child, const struct sockets *socket
 bool child_serve(const struct child *child, const struct generation *generation)
 {
     struct link_message message = {.kind = LINK_SERVE,
+                                   .generation = generation->snapshot->generation,
                                    .threads = generation->sockets.threads,
                                    .listeners = generation->sockets.listeners};
     return send_sockets(child, &generation->sockets) && send_archive(child, &message, &generation->archive);

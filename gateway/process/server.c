@@ -226,7 +226,8 @@ static void take_over(struct server *server)
     server->snapshot = coming->snapshot;
     coming->snapshot = NULL;
     follow_responders(server, tls_of(server->snapshot));
-    log_info("server", "serving the new configuration");
+    log_info("server", "serving the new configuration generation=%llu",
+             (unsigned long long)server->snapshot->generation);
 }
 
 static void on_patience(evutil_socket_t fd, short what, void *arg)
@@ -333,7 +334,8 @@ struct server *server_start(const struct server_settings *settings)
     }
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_start(server->threads[i]);
-    log_info("server", "serving threads=%u", server->thread_count);
+    log_info("server", "serving threads=%u generation=%llu", server->thread_count,
+             (unsigned long long)server->snapshot->generation);
     return server;
 }
 

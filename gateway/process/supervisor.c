@@ -100,6 +100,12 @@ static void follow_files(struct supervisor *supervisor)
 
 /* --- the next configuration --- */
 
+static void notify_serving(const struct supervisor *supervisor)
+{
+    notify("READY=1\nSTATUS=Serving generation %llu",
+           (unsigned long long)supervisor->in_force.snapshot->generation);
+}
+
 static void reload(struct supervisor *supervisor);
 
 static void keep_the_old(struct supervisor *supervisor)
@@ -116,7 +122,7 @@ static void take_the_new(struct supervisor *supervisor)
     follow_files(supervisor);
     limits_check(supervisor->in_force.snapshot->config, supervisor->threads);
     log_set_level(supervisor->in_force.snapshot->config->log.level);
-    notify("READY=1\nSTATUS=Serving");
+    notify_serving(supervisor);
 }
 
 static void on_answer(struct supervisor *supervisor, bool taken)
@@ -176,7 +182,7 @@ static void on_serving(struct supervisor *supervisor)
     if (!supervisor->has_served)
         pidfile_write(&supervisor->in_force.snapshot->config->process);
     supervisor->has_served = true;
-    notify("READY=1\nSTATUS=Serving");
+    notify_serving(supervisor);
     upgrade_done();
 }
 

@@ -63,18 +63,21 @@ static void take_sockets(struct worker *worker, const struct link_message *messa
     }
 }
 
-/* The configuration as the supervisor has read it. */
-static struct snapshot *load(const struct worker *worker, int archive_fd)
+/* The configuration as the supervisor has read it. Its generation is what the supervisor calls it: numbers go
+ * on when a worker is replaced. */
+static struct snapshot *load(const struct worker *worker, const struct link_message *message)
 {
     struct archive archive = {0};
     struct snapshot *snapshot = NULL;
-    if (archive_from_memory(&archive, archive_fd)) {
+    if (archive_from_memory(&archive, message->fds[0])) {
         archive_replay(&archive);
         snapshot = worker->source->load(worker->source->arg,
                                         worker->server ? server_snapshot(worker->server) : NULL);
         archive_replay(NULL);
     }
     archive_fini(&archive);
+    if (snapshot)
+        snapshot->generation = message->generation;
     return snapshot;
 }
 
@@ -96,7 +99,7 @@ static void serve(struct worker *worker, const struct link_message *message)
     CHECK(message->fd_count == 1);
     if (worker->sockets.at == NULL)
         worker->sockets = sockets_new(message->threads, message->listeners);
-    struct snapshot *snapshot = load(worker, message->fds[0]);
+    struct snapshot *snapshot = load(worker, message);
     if (worker->server == NULL) {
         if (snapshot)
             start(worker, snapshot);
