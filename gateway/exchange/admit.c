@@ -41,7 +41,7 @@ enum policy_verdict admit_judge(struct exchange *x)
     if (x->call.delay_us > 0 && !x->expired)
         return POLICY_DELAY;
     if (x->call.delay_us > 0)
-        deadline_set(x, x->pin->config->client.write_timeout_us);
+        deadline_set(x, x->terms.write_timeout_us);
     x->call.delay_us = 0;
     enum policy_verdict verdict = pipeline_judge(&x->call);
     if (verdict == POLICY_DELAY)

@@ -18,7 +18,7 @@ static bool conclude(struct exchange *x, enum fault fault, enum fault closing)
     pool_give(&x->asking.outbound, fault ? fault : closing);
     pool_leave(&x->asking.claim);
     x->asking = (struct asking){.outbound = NULL};
-    deadline_set(x, x->pin->config->client.write_timeout_us);
+    deadline_set(x, x->terms.write_timeout_us);
     return true;
 }
 

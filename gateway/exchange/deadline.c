@@ -26,21 +26,21 @@ bool deadline_awaits_client(const struct exchange *x)
  * for. */
 static bool too_slow(struct exchange *x, uint64_t now_us)
 {
-    const struct config_client *client = &x->pin->config->client;
+    const struct terms *terms = &x->terms;
     uint64_t window_us = now_us - x->rate_since_us;
-    if (!uploading(x) || client->body_min_rate == 0 || window_us < client->body_grace_us)
+    if (!uploading(x) || terms->body_min_rate == 0 || window_us < terms->body_grace_us)
         return false;
     uint64_t bytes = x->in->rx.total - x->rate_bytes;
     x->rate_since_us = now_us;
     x->rate_bytes = x->in->rx.total;
-    return deadline_awaits_client(x) && bytes < client->body_min_rate * window_us / 1000000;
+    return deadline_awaits_client(x) && bytes < terms->body_min_rate * window_us / 1000000;
 }
 
 static void arm(struct exchange *x, uint64_t now_us)
 {
     uint64_t delay_us = x->limit_us - least(x->limit_us, now_us - x->progress_us);
     if (uploading(x))
-        delay_us = least(delay_us, x->pin->config->client.body_grace_us);
+        delay_us = least(delay_us, x->terms.body_grace_us);
     if (x->leave_at_us)
         delay_us = least(delay_us, x->leave_at_us - least(x->leave_at_us, now_us));
     timer_set(x->home->loop->timers, &x->timer, delay_us);
@@ -69,7 +69,7 @@ void deadline_start(struct exchange *x)
 
 void deadline_set(struct exchange *x, uint64_t limit_us)
 {
-    uint64_t half_close_us = x->pin->config->client.half_close_timeout_us;
+    uint64_t half_close_us = x->terms.half_close_timeout_us;
     x->limit_us = x->half_closed && !x->record.tunneled ? least(limit_us, half_close_us) : limit_us;
     x->expired = false;
     x->progress_us = clock_now_us(&x->home->loop->clock);

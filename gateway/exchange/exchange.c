@@ -42,8 +42,9 @@ static enum step step_begin(struct exchange *x)
 {
     record_request(x);
     admit_begin(x);
+    terms_of_client(x);
     deadline_start(x);
-    deadline_set(x, x->pin->config->client.write_timeout_us);
+    deadline_set(x, x->terms.write_timeout_us);
     counters_add(x->home->loop->counters, COUNTER_requests, 1);
     if (x->in->fault) /* the head was refused, or the client has broken off already */
         return fail(x, x->in->fault, FAULT_NONE);
@@ -133,7 +134,7 @@ static enum step step_forward(struct exchange *x)
     x->record.reused = reused;
     x->record.connect_us = record_elapsed_us(x);
     x->out->ops->tx_head(x->out, &x->in->rx_head);
-    deadline_set(x, x->route->scope.between_bytes_timeout_us);
+    deadline_set(x, x->terms.between_bytes_timeout_us);
     return STEP_respond;
 }
 
@@ -173,7 +174,9 @@ static enum step begin_response(struct exchange *x)
     x->in->ops->tx_head(x->in, head);
     x->responding = true;
     x->record.status = head->status;
-    deadline_set(x, x->route->scope.between_bytes_timeout_us);
+    if (x->pin != x->home->pin)
+        pin_let_go(x);
+    deadline_set(x, x->terms.between_bytes_timeout_us);
     return head->status == 101 ? STEP_tunnel : STEP_relay;
 }
 
@@ -209,25 +212,23 @@ static enum step step_relay(struct exchange *x)
     client_waits = x->out && x->out->rx.queued == 0;
     if (client_waits && (x->out->facts & STREAM_FAILED))
         return fail(x, x->out->fault, x->out->detail);
-    deadline_limit(x, client_waits ? x->route->scope.between_bytes_timeout_us
-                                   : x->pin->config->client.write_timeout_us);
+    deadline_limit(x, client_waits ? x->terms.between_bytes_timeout_us : x->terms.write_timeout_us);
     return x->in->facts & STREAM_SENT ? STEP_finish : STEP_WAIT;
 }
 
 static enum step step_tunnel(struct exchange *x)
 {
-    if (!x->record.tunneled) {
-        x->record.tunneled = true;
-        counters_add(x->home->loop->counters, COUNTER_tunnels, 1);
+    if (x->tunnel == NULL) {
+        tunnel_open(x);
         x->uploaded = false;
-        deadline_set(x, x->route->scope.idle_timeout_us);
+        deadline_set(x, x->terms.idle_timeout_us);
         leave_late(x);
     }
     if (x->expired)
         return fail(x, FAULT_tunnel_idle, FAULT_NONE);
     tunnel_follow(x);
     if (x->leaving) {
-        deadline_set(x, x->pin->config->client.write_timeout_us);
+        deadline_set(x, x->terms.write_timeout_us);
         return STEP_leave;
     }
     if (relay_up(x))
@@ -244,8 +245,7 @@ static enum step step_leave(struct exchange *x)
     bool broken = (x->out->facts & STREAM_FAILED) && x->out->rx.queued == 0;
     bool over = x->expired || broken || relay_up(x) || tunnel_say_goodbye(x);
     if (!over) /* who reads slowly may take its time, who has read must answer */
-        deadline_limit(x, x->in->facts & STREAM_SENT ? EXCHANGE_GOODBYE_US
-                                                     : x->pin->config->client.write_timeout_us);
+        deadline_limit(x, x->in->facts & STREAM_SENT ? EXCHANGE_GOODBYE_US : x->terms.write_timeout_us);
     return over ? fail(x, x->leave_why, FAULT_NONE) : STEP_WAIT;
 }
 
@@ -257,7 +257,7 @@ static enum step step_reply(struct exchange *x)
         x->in->ops->tx_body(x->in, &x->reply.body, NULL);
         x->responding = true;
         x->record.status = x->reply.head.status;
-        deadline_set(x, x->pin->config->client.write_timeout_us);
+        deadline_set(x, x->terms.write_timeout_us);
     } else if (x->reply.body.queued > 0) {
         x->in->ops->tx_body(x->in, &x->reply.body, NULL);
     }
@@ -272,12 +272,13 @@ static enum step step_finish(struct exchange *x)
     bool lives_on = x->cause == FAULT_NONE || (replied && !fault_row(x->cause)->closes);
     deadline_stop(x);
     record_end(x);
-    pipeline_finish(&x->call, x->record.status);
+    if (pin)
+        pipeline_finish(&x->call, x->record.status);
     pool_give(&x->outbound, x->cause);
     pool_give(&x->asking.outbound, x->cause);
     pool_leave(&x->asking.claim);
     body_fini(&x->reply.body);
-    body_fini(&x->tunnel.last);
+    tunnel_close(x);
     list_remove(&x->home->exchanges, &x->node);
     task_cancel(&x->task);
     in->ops->close(in, lives_on ? FAULT_NONE : x->cause); /* frees the arena, and with it the exchange */

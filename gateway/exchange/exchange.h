@@ -50,7 +50,8 @@ struct exchange_home {
  * that open from now on at once. */
 void exchange_home_drain(struct exchange_home *home);
 
-/* The home's pin is a new one: what lasts on routes that are gone leaves, where `on_reload` says so. */
+/* The home's pin is a new one: what lasts on routes that are gone leaves, where `on_reload` says so; what has
+ * begun its response lets the old configuration go; who still holds one is said in the log. */
 void exchange_home_follow(struct exchange_home *home);
 
 /* The birth of a request: a session_stream_fn, `home` is a struct exchange_home. */

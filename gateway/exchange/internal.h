@@ -48,12 +48,24 @@ struct asking {
     size_t content_len;
 };
 
+/* What an exchange keeps of its configuration until its end, by value: behind the head of its response it
+ * needs nothing else, and a tunnel or an event stream may outlive many configurations. */
+struct terms {
+    uint64_t write_timeout_us, half_close_timeout_us;   /* of the client */
+    uint64_t body_min_rate, body_grace_us;              /* the same; bytes a second behind the grace */
+    uint64_t between_bytes_timeout_us, idle_timeout_us; /* of the route */
+    uint64_t max_body;                                  /* of the route; 0: no limit */
+    enum config_match match;                            /* of the route, whose pattern the record has */
+    struct config_on_reload on_reload;                  /* of the route */
+};
+
 /* One request with its response. Lives in the inbound stream's arena. */
 struct exchange {
     uint32_t magic;
     enum step step;
     struct exchange_home *home;
-    struct pin *pin;
+    struct pin *pin; /* NULL once it has been let go; site, route and cluster are NULL then, too */
+    struct terms terms;
     struct list_node node; /* home->exchanges */
     struct task task;
     struct arena *arena;
@@ -80,7 +92,7 @@ struct exchange {
     struct policy_call call;
     struct asking asking;
     struct reply reply;
-    struct tunnel tunnel;
+    struct tunnel *tunnel;    /* NULL before the switch of protocols */
     enum fault cause, detail; /* why it did not end well */
 
     struct timer timer;                 /* see deadline.c */
@@ -101,6 +113,16 @@ enum { EXCHANGE_MAGIC = 0x58434847, EXCHANGE_ATTEMPTS_MAX = 3, EXCHANGE_INTERIMS
 
 /* How long a client may take to answer that its WebSocket ends. */
 enum { EXCHANGE_GOODBYE_US = 1000 * 1000 };
+
+/* --- pin.c: what of the configuration is needed --- */
+
+/* Takes over the terms of the client, which are there from the beginning, and those of the route. */
+void terms_of_client(struct exchange *x);
+void terms_of_route(struct exchange *x);
+
+/* Gives up the reference to the configuration; only what the terms and the record say of it is left.
+ * Behind the head of the response, once. */
+void pin_let_go(struct exchange *x);
 
 /* --- deadline.c: how long a step may wait --- */
 
@@ -173,6 +195,12 @@ void relay_down(struct exchange *x);
 
 /* --- tunnel.c: a WebSocket that the gateway ends --- */
 
+/* The protocol has been switched. */
+void tunnel_open(struct exchange *x);
+
+/* Gives back what it holds; accepts that there is no tunnel. */
+void tunnel_close(struct exchange *x);
+
 /* Counts the frames that have come; to be called before they are moved. */
 void tunnel_follow(struct exchange *x);
 
@@ -182,6 +210,10 @@ void tunnel_follow(struct exchange *x);
 bool tunnel_say_goodbye(struct exchange *x);
 
 /* --- leave.c: exchanges that end for the gateway's sake --- */
+
+/* Has the exchange leave, the index-th of those that do, if it lasts on a route that is gone and `on_reload`
+ * says so. */
+void leave_removed_route(struct exchange *x, size_t index);
 
 /* Called when a tunnel opens: while the gateway drains it leaves at once. */
 void leave_late(struct exchange *x);

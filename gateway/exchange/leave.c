@@ -31,35 +31,29 @@ void leave_late(struct exchange *x)
         deadline_leave(x, FAULT_shutdown, 0);
 }
 
-static bool has_route(const struct config_site *site, const struct config_route *wanted)
+static bool has_route(const struct config_site *site, const struct exchange *x)
 {
     for (uint32_t i = 0; i < site->route_count; i++)
-        if (site->routes[i].match == wanted->match && slice_equal(site->routes[i].pattern, wanted->pattern))
+        if (site->routes[i].match == x->terms.match && slice_equal(site->routes[i].pattern, x->record.route))
             return true;
     return false;
 }
 
-/* Whether some site of the configuration still has the route, whatever it says now. */
-static bool is_kept(const struct config *config, const struct config_route *route)
+/* Whether some site of the configuration still has the exchange's route, whatever it says now. */
+static bool is_kept(const struct config *config, const struct exchange *x)
 {
     for (uint32_t i = 0; i < config->site_count; i++) {
         const struct config_site *site = &config->sites[i];
         for (uint32_t j = 0; j < site->host_count; j++)
-            if (slice_equal(site->hosts[j].name, route->site->hosts[0].name))
-                return has_route(site, route);
+            if (slice_equal(site->hosts[j].name, x->record.site))
+                return has_route(site, x);
     }
     return false;
 }
 
-void exchange_home_follow(struct exchange_home *home)
+void leave_removed_route(struct exchange *x, size_t index)
 {
-    size_t index = 0;
-    for (struct list_node *node = list_first(&home->exchanges); node;
-         node = list_next(&home->exchanges, node), index++) {
-        struct exchange *x = CONTAINER_OF(node, exchange, node);
-        const struct config_on_reload *rule = x->route ? x->route->scope.on_reload : NULL;
-        bool is_asked = x->pin != home->pin && rule && rule->drains && x->leave_why == FAULT_NONE;
-        if (is_asked && !is_kept(home->pin->config, x->route))
-            leave_in_turn(x, FAULT_route_removed, rule->within_us, index);
-    }
+    const struct config_on_reload *rule = &x->terms.on_reload;
+    if (rule->drains && x->leave_why == FAULT_NONE && !is_kept(x->home->pin->config, x))
+        leave_in_turn(x, FAULT_route_removed, rule->within_us, index);
 }

@@ -1,8 +1,8 @@
 /*
  * The pin of exchange/exchange.h: how the exchanges of one thread share a snapshot without touching a shared
- * count.
+ * count, and how one that lasts goes on without it.
  */
-#include "exchange/exchange.h"
+#include "exchange/internal.h"
 
 #include "upstream/tls_clients.h"
 
@@ -36,4 +36,47 @@ void pin_unref(struct pin **pin_at)
     snapshot_unref(&pin->snapshot);
     free(pin->clusters);
     free(pin);
+}
+
+void terms_of_client(struct exchange *x)
+{
+    const struct config_client *client = &x->pin->config->client;
+    x->terms.write_timeout_us = client->write_timeout_us;
+    x->terms.half_close_timeout_us = client->half_close_timeout_us;
+    x->terms.body_min_rate = client->body_min_rate;
+    x->terms.body_grace_us = client->body_grace_us;
+}
+
+void terms_of_route(struct exchange *x)
+{
+    const struct config_scope *scope = &x->route->scope;
+    x->terms.between_bytes_timeout_us = scope->between_bytes_timeout_us;
+    x->terms.idle_timeout_us = scope->idle_timeout_us;
+    x->terms.max_body = scope->max_body;
+    x->terms.match = x->route->match;
+    if (scope->on_reload)
+        x->terms.on_reload = *scope->on_reload;
+}
+
+static void keep(struct exchange *x, struct slice *text)
+{
+    if (text->len > 0)
+        text->at = arena_copy(x->arena, *text);
+}
+
+/* The policies hear of the end now: all that they may know of it, the status, is decided. */
+void pin_let_go(struct exchange *x)
+{
+    CHECK(x->responding);
+    pipeline_finish(&x->call, x->record.status);
+    x->call.chain = NULL;
+    keep(x, &x->call.user);
+    keep(x, &x->record.route);
+    keep(x, &x->record.site);
+    keep(x, &x->record.upstream);
+    keep(x, &x->record.limit);
+    x->site = x->call.site = NULL;
+    x->route = x->call.route = NULL;
+    x->cluster = NULL;
+    pin_unref(&x->pin);
 }

@@ -22,7 +22,7 @@ enum fault relay_up(struct exchange *x)
     struct stream *in = x->in;
     if (x->uploaded || x->out == NULL)
         return FAULT_NONE;
-    if (!x->record.tunneled && x->route->scope.max_body && in->rx.total > x->route->scope.max_body)
+    if (!x->record.tunneled && x->terms.max_body && in->rx.total > x->terms.max_body)
         return FAULT_body_too_large;
     if (pump(in, x->out, x->call.drops_trailers ? NULL : &in->rx_trailers, &x->uploaded))
         deadline_progress(x);

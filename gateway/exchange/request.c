@@ -68,6 +68,7 @@ enum fault request_route(struct exchange *x)
     if (fault)
         return fault;
     admit_enter(x, &x->route->scope);
+    terms_of_route(x);
     x->record.route = x->route->pattern;
     if (x->route->upstream == NULL) /* a policy answers */
         return FAULT_NONE;

@@ -18,10 +18,23 @@ static void follow(struct websocket_frames *frames, const struct body *body)
     }
 }
 
+void tunnel_open(struct exchange *x)
+{
+    x->tunnel = arena_zalloc(x->arena, sizeof *x->tunnel);
+    x->record.tunneled = true;
+    counters_add(x->home->loop->counters, COUNTER_tunnels, 1);
+}
+
+void tunnel_close(struct exchange *x)
+{
+    if (x->tunnel)
+        body_fini(&x->tunnel->last);
+}
+
 void tunnel_follow(struct exchange *x)
 {
-    follow(&x->tunnel.up, &x->in->rx);
-    follow(&x->tunnel.down, &x->out->rx);
+    follow(&x->tunnel->up, &x->in->rx);
+    follow(&x->tunnel->down, &x->out->rx);
 }
 
 static void append_close(struct exchange *x, struct body *body)
@@ -65,7 +78,7 @@ static bool is_cut_short(const struct tunnel *tunnel, const struct body *down)
 
 bool tunnel_say_goodbye(struct exchange *x)
 {
-    struct tunnel *tunnel = &x->tunnel;
+    struct tunnel *tunnel = x->tunnel;
     if (!tunnel->last.ended)
         hand_over(x, tunnel);
     if (is_cut_short(tunnel, &x->out->rx))
