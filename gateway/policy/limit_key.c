@@ -70,47 +70,11 @@ static struct slice cookie_value(const struct fields *fields, struct slice name)
     return value;
 }
 
-static int base64_digit(char c)
+/* Who has proved who it is; a name that is only claimed counts for nobody. */
+static struct slice user_of(const struct policy_call *call)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* What the text says up to its first colon; the rest, which is secret, is not looked at. */
-static struct slice decode_user(struct arena *arena, struct slice text)
-{
-    char *user = arena_alloc(arena, text.len + 1);
-    size_t len = 0;
-    unsigned bits = 0, count = 0;
-    for (size_t i = 0; i < text.len && base64_digit(text.at[i]) >= 0; i++) {
-        bits = bits << 6 | (unsigned)base64_digit(text.at[i]);
-        count += 6;
-        if (count < 8)
-            continue;
-        count -= 8;
-        user[len] = (char)(bits >> count & 0xff);
-        if (user[len] == ':')
-            break;
-        len++;
-    }
-    return slice_make(user, len);
-}
-
-struct slice limit_key_user(const struct policy_call *call)
-{
-    static const struct slice basic = {"basic ", 6};
-    const struct field *field = fields_find(&call->request->fields, FIELD_authorization);
-    struct slice value = field ? field_value(field) : slice_make(NULL, 0);
-    if (call->connection->certificate_subject.len > 0)
-        return call->connection->certificate_subject;
-    if (value.len < basic.len || !slice_equal_nocase(slice_make(value.at, basic.len), basic))
-        return slice_make(NULL, 0);
-    return decode_user(call->arena, slice_trim(slice_after(value, basic.len)));
+    struct slice subject = call->connection->certificate_subject;
+    return subject.len > 0 ? subject : call->user;
 }
 
 static void take_part(const struct config_limit_part *rule, const struct policy_call *call, struct part *part)
@@ -123,7 +87,7 @@ static void take_part(const struct config_limit_part *rule, const struct policy_
     case CONFIG_LIMIT_COOKIE: part->bytes = cookie_value(fields, rule->name); break;
     case CONFIG_LIMIT_ROUTE: part->bytes = call->route ? call->route->pattern : SLICE(""); break;
     case CONFIG_LIMIT_HOST: part->bytes = call->authority->host; break;
-    case CONFIG_LIMIT_USER: part->bytes = limit_key_user(call); break;
+    case CONFIG_LIMIT_USER: part->bytes = user_of(call); break;
     }
 }
 

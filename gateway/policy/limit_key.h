@@ -14,8 +14,4 @@ enum { LIMIT_KEY_MAX = 65535 };
 MUST_USE bool limit_key(const struct config_limit *limit, const struct policy_call *call, uint64_t seed,
                         uint64_t *hash_out);
 
-/* The user that the request claims to come from: the subject of the client certificate, else the name in
- * Basic credentials (RFC 7617), decoded into the arena; empty when there is none. */
-struct slice limit_key_user(const struct policy_call *call);
-
 #endif

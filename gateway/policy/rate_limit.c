@@ -1,6 +1,7 @@
 /*
  * How often requests may come (`limits:`): all limits of a scope are asked in one instant, and the request
- * counts only if none rejects it. The tables outlive a configuration as long as what they count stays the
+ * counts only if none rejects it; but those that count users are asked behind them, when it is known who the
+ * user is (policy/user_limit.c). The tables outlive a configuration as long as what they count stays the
  * same. Called through policy/policy.h; how a table decides stands in policy/limiter.c, who is counted in
  * policy/limit_key.c, what clients are told in policy/rate_limit_fields.c.
  */
@@ -131,13 +132,32 @@ static void say(struct policy_call *call, const struct config_limit *limit, bool
                modes[limit->mode]);
 }
 
-static struct rate_asked *prepare(struct policy_call *call, const struct rate_rule *rule)
+static struct rate_asked *new_asked(struct policy_call *call, const struct rate_rule *rule)
 {
     struct rate_asked *asked = arena_zalloc(call->arena, sizeof *asked);
+    asked->rule = rule;
+    asked->admitted = true;
     asked->limits = arena_alloc(call->arena, rule->count * sizeof *asked->limits);
     asked->checks = arena_alloc(call->arena, rule->count * sizeof *asked->checks);
+    return asked;
+}
+
+bool rate_limit_counts_users(const struct config_limit *limit)
+{
+    for (uint32_t i = 0; i < limit->part_count; i++)
+        if (limit->parts[i].source == CONFIG_LIMIT_USER)
+            return true;
+    return false;
+}
+
+/* Adds those that count users, or the others. */
+static void add_checks(struct policy_call *call, struct rate_asked *asked, bool users)
+{
+    const struct rate_rule *rule = asked->rule;
     for (uint32_t i = 0; i < rule->count; i++) {
         const struct config_limit *limit = rule->limits[i];
+        if (rate_limit_counts_users(limit) != users)
+            continue;
         struct limiter_check check = {.limiter = rule->limiters[i],
                                       .burst = limit->window ? limit->count - 1 : limit->burst,
                                       .delay_from = limit->delay,
@@ -151,7 +171,6 @@ static struct rate_asked *prepare(struct policy_call *call, const struct rate_ru
         asked->limits[asked->count] = limit;
         asked->checks[asked->count++] = check;
     }
-    return asked;
 }
 
 /* What a limit found weighs more the more it does to the request. */
@@ -182,19 +201,18 @@ static void note(struct policy_call *call, const struct rate_asked *asked, unsig
     call->limit_outcome = names[check->outcome][check->only_tells];
 }
 
-static void report(struct policy_call *call, const struct rate_rule *rule, const struct rate_asked *asked,
-                   unsigned index)
+static void report(struct policy_call *call, const struct rate_asked *asked, unsigned index)
 {
     struct limiter_check check = {
-        .limiter = rule->reports, .burst = REPORTS_PER_SECOND - 1, .delay_from = LIMITER_NO_DELAY};
+        .limiter = asked->rule->reports, .burst = REPORTS_PER_SECOND - 1, .delay_from = LIMITER_NO_DELAY};
     if (call->trace == NULL && limiter_admit(&check, 1, clock_now_us(&call->loop->clock)))
         call->report = rate_limit_report(call, asked, index);
 }
 
-static uint64_t longest_delay_us(const struct rate_asked *asked)
+static uint64_t longest_delay_us(const struct rate_asked *asked, unsigned first)
 {
     uint64_t longest = 0;
-    for (unsigned i = 0; i < asked->count; i++) {
+    for (unsigned i = first; i < asked->count; i++) {
         const struct limiter_check *check = &asked->checks[i];
         bool waits = check->outcome == LIMITER_DELAYED && !check->only_tells;
         longest = waits && check->delay_us > longest ? check->delay_us : longest;
@@ -202,26 +220,38 @@ static uint64_t longest_delay_us(const struct rate_asked *asked)
     return longest;
 }
 
-static enum policy_verdict judge(struct policy_call *call, const void *given, void **state)
+static enum policy_verdict ask(struct policy_call *call, struct rate_asked *asked, bool users)
 {
-    const struct rate_rule *rule = given;
-    struct rate_asked *asked = prepare(call, rule);
-    if (asked->count == 0)
+    unsigned first = asked->count;
+    add_checks(call, asked, users);
+    if (asked->count == first)
         return POLICY_PASS;
-    *state = asked;
-    asked->admitted = limiter_admit(asked->checks, asked->count, clock_now_us(&call->loop->clock));
+    uint64_t now_us = clock_now_us(&call->loop->clock);
+    asked->admitted = limiter_admit(&asked->checks[first], asked->count - first, now_us);
     unsigned index = deciding(asked);
     note(call, asked, index);
-    if (asked->checks[index].outcome == LIMITER_REJECTED)
-        report(call, rule, asked, index);
+    if (asked->checks[index].outcome == LIMITER_REJECTED && index >= first)
+        report(call, asked, index);
     if (!asked->admitted) {
         call->fault = FAULT_rate_limited;
         call->status = asked->limits[index]->status;
         call->problem = rate_limit_problem(call->arena, asked);
         return POLICY_REFUSE;
     }
-    call->delay_us = call->trace ? 0 : longest_delay_us(asked);
+    call->delay_us = call->trace ? 0 : longest_delay_us(asked, first);
     return call->delay_us > 0 ? POLICY_DELAY : POLICY_PASS;
+}
+
+static enum policy_verdict judge(struct policy_call *call, const void *rule, void **state)
+{
+    struct rate_asked *asked = *state = new_asked(call, rule);
+    return ask(call, asked, false);
+}
+
+enum policy_verdict rate_limit_judge_users(struct policy_call *call)
+{
+    struct rate_asked *asked = call->state[POLICY_rate_limit];
+    return asked ? ask(call, asked, true) : POLICY_PASS; /* NULL: all of them are off */
 }
 
 static void replace(struct policy_call *call, struct message *response, enum field_id id, struct slice value)
@@ -234,7 +264,7 @@ static void respond(struct policy_call *call, const void *given, void **state, s
 {
     const struct rate_rule *rule = given;
     const struct rate_asked *asked = *state;
-    if (asked == NULL)
+    if (asked == NULL || asked->count == 0)
         return;
     if (rule->policy_field.len > 0) {
         replace(call, response, FIELD_ratelimit_policy, rule->policy_field);

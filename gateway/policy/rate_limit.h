@@ -8,10 +8,13 @@
 #include "policy/limiter.h"
 #include "policy/policy.h"
 
+struct rate_rule;
+
 /* The limits that have somebody to count; of all of a scope's. */
 struct rate_asked {
-    unsigned count;
-    bool admitted;
+    const struct rate_rule *rule;
+    unsigned count; /* asked so far: those that count users are asked later than the others */
+    bool admitted;  /* by all of them */
     const struct config_limit **limits;
     struct limiter_check *checks; /* by the same index */
 };
@@ -21,6 +24,12 @@ static inline bool rate_limit_rejects(const struct rate_asked *asked, unsigned i
 {
     return asked->checks[index].outcome == LIMITER_REJECTED && !asked->checks[index].only_tells;
 }
+
+/* Whether a part of its key is the user. */
+MUST_USE bool rate_limit_counts_users(const struct config_limit *limit);
+
+/* Asks those of a scope's limits that count users; the others have been asked. */
+MUST_USE enum policy_verdict rate_limit_judge_users(struct policy_call *call);
 
 /* RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10) of these limits; empty when none binds. */
 struct slice rate_limit_policy_field(struct arena *arena, const struct config_scope_limits *limits);

@@ -284,6 +284,16 @@ def test_client_certificate_is_optional(secure, upstream, authority):
         assert fields_of(client.get(host="two.test"))["x-client-cert-subject"] == "CN=alice"
 
 
+def test_limits_count_users_by_their_certificates(secure, upstream, authority):
+    gateway = secure(upstream(echo), sites=sites(authority, "optional"), limits={"one": {"rate": "1/h", "key": "user"}},
+                     defaults={"limits": ["one"]})
+    for name in ("alice", "one.test"):
+        with gateway.connect("two.test", certificate=authority.setting(name)) as client:
+            assert [client.get(host="two.test").status for _ in range(2)] == [200, 429]
+    with gateway.connect("two.test") as client:
+        assert [client.get(host="two.test").status for _ in range(3)] == [200] * 3
+
+
 def test_another_authority_is_refused(secure, upstream, authority, tmp_path):
     gateway = secure(upstream(echo), sites=sites(authority, "optional"))
     stranger = type(authority)(tmp_path / "other").make("mallory")

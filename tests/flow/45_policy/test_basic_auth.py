@@ -1,6 +1,5 @@
 """basic_auth: names and passwords, checked beside the loop; who is known, who must wait, and what is never told."""
 import base64
-import crypt
 import select
 import signal
 import threading
@@ -12,21 +11,10 @@ from lib.client import get, upgrade
 from lib.faults import assert_made_here
 from lib.gateway import route_to
 from lib.upstream import echo, named
+from lib.users import basic, bcrypt, sha512
 from lib.wait import wait_until
 
 SLOW = 12  # bcrypt's cost: a check takes some 200 ms
-
-
-def bcrypt(password, cost=4):
-    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=1 << cost))
-
-
-def sha512(password):
-    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512, rounds=1000))
-
-
-def basic(user, password):
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 @pytest.fixture

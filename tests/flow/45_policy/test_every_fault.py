@@ -18,6 +18,7 @@ from lib.h2server import H2Upstream
 from lib.ports import free_port
 from lib.tls import openssl
 from lib.upstream import Upstream, answers, answers_and_closes, named, ok, repeat_bytes, resets, respond, silent, websocket
+from lib.users import basic, users
 from lib.wait import PATIENCE
 
 SHORT = "200ms"
@@ -113,8 +114,7 @@ def responds(name, *scripts, **settings):
     PROVOKE[name] = lambda scene: scene.get(app=scene.serve(*scripts), **settings)
 
 
-USERS = {"users": {"anna": "$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GL"
-                             "c1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1"}}  # "secret"
+USERS = users(anna="secret")
 CHUNKED = head("Transfer-Encoding: chunked", start="POST / HTTP/1.1")
 
 sends("bad_line_ending", head(end="\n"))
@@ -144,7 +144,7 @@ sends("misdirected", get(host="nobody.test"))
 sends("no_route", get("/x", host="one.test"), routes=[route_to("app", "/only")])
 sends("access_denied", get(host="one.test"), site={"access": {"deny": ["all"]}})
 sends("credentials_missing", get(host="one.test"), site={"basic_auth": USERS})
-sends("credentials_wrong", get(host="one.test", authorization="Basic YW5uYTp3cm9uZw=="), site={"basic_auth": USERS})
+sends("credentials_wrong", get(host="one.test", authorization=basic("anna", "wrong")), site={"basic_auth": USERS})
 sends("head_timeout", head()[:-2], client={"head_timeout": SHORT})
 sends("body_too_slow", head("Content-Length: 9", start="POST / HTTP/1.1"), client={"body_min_rate": "1KiB", "body_grace": SHORT})
 sends("route_limit", get("/" + "a" * 40 + "!", host="one.test"), routes=[{"regex": "^/(a|aa)+$", "upstream": "app"}, route_to("app")])

@@ -11,6 +11,7 @@ from lib.faults import assert_made_here
 from lib.gateway import route_to
 from lib.h2raw import H2
 from lib.upstream import answers, named, ok, repeat_bytes, respond, websocket
+from lib.users import basic, users
 from lib.wait import BINARY, wait_until
 
 ONE = {"rate": "1/h"}  # the first request, and no other while a test lasts
@@ -97,7 +98,6 @@ def test_limits_are_inherited_replaced_and_removed(portico, upstream):
 @pytest.mark.parametrize("key, one, other, nobody", [
     ("header X-Api-Key", {"x_api_key": "a"}, {"x_api_key": "b"}, {}),
     ("cookie session", {"cookie": "x=1; session=a"}, {"cookie": "session=b; x=1"}, {"cookie": "xsession=a; y=session=a"}),
-    ("user", {"authorization": "Basic YW5uOnB3MQ=="}, {"authorization": "basic Ym9iOnB3MQ"}, {"authorization": "Bearer YW5uOnB3MQ=="}),
     ("host", {"host": "a.test"}, {"host": "b.test"}, None),
 ])
 def test_keys(portico, upstream, key, one, other, nobody):
@@ -109,11 +109,61 @@ def test_keys(portico, upstream, key, one, other, nobody):
             assert statuses(client, 3, **nobody) == [200] * 3
 
 
-def test_a_user_is_counted_whatever_the_password(portico, upstream):
-    gateway, _ = start(portico, upstream, {"api": {**ONE, "key": "user"}})
+USERS = users(ann="secret", bob="b")
+ANN, BOB, GUESS = basic("ann", "secret"), basic("bob", "b"), basic("ann", "guess")
+
+
+def test_a_user_is_counted_once_it_has_proved_who_it_is(portico, upstream):
+    gateway, service = start(portico, upstream, {"api": {"rate": "1/h", "burst": 1, "key": "user"}}, defaults={"basic_auth": USERS})
     with gateway.client() as client:
-        assert statuses(client, 1, authorization="Basic YW5uOnB3MQ==") == [200]  # ann:pw1
-        assert statuses(client, 1, authorization="Basic YW5uOnNvbWV0aGluZyBlbHNl") == [429]  # ann:something else
+        assert statuses(client, 5, authorization=GUESS) == [401] * 5  # uses up nothing of ann's
+        assert statuses(client, 5) == [401] * 5
+        assert statuses(client, 3, authorization=ANN) == [200, 200, 429]
+        assert statuses(client, 1, authorization=GUESS) == [401]
+        assert statuses(client, 3, authorization=BOB) == [200, 200, 429]
+    assert len(service.requests) == 4
+
+
+def test_other_limits_spare_the_password_check(portico, upstream):
+    """In front of it they count guesses too; a request that they let pass is asked about as a user, and told of both."""
+    limits = {"all": {"rate": "1/h", "burst": 2}, "each": {**ONE, "key": ["user", "route"]}}
+    gateway, _ = start(portico, upstream, limits, defaults={"basic_auth": USERS})
+    with gateway.client() as client:
+        assert client.get(authorization=GUESS).status == 401
+        first = client.get(authorization=ANN)
+        assert first.status == 200
+        assert first.all("RateLimit") == ['"all";r=1;t=3600, "each";r=0;t=3600']
+        assert first.all("RateLimit-Policy") == ['"all";q=2;w=7200;portico-burst=3, "each";q=1;w=3600;portico-burst=1']
+        told = client.get(authorization=ANN, accept="application/json")
+        assert told.status == 429 and told.json["violated-policies"] == ["each"]
+        told = client.get(authorization=GUESS, accept="application/json")
+        assert told.status == 429 and told.json["violated-policies"] == ["all"]
+    records = gateway.log_records(4)
+    assert [(record.limit, record.limit_status) for record in records] == [
+        ("all", "PASSED"), ("all", "PASSED"), ("each", "REJECTED"), ("all", "REJECTED")]
+
+
+def test_users_are_delayed_and_counted_by_status_and_only_watched(portico, upstream):
+    limits = {"slow": {"rate": "2/s", "burst": 5, "delay": 0, "key": "user"}, "wrong": {"window": "1/1h", "key": "user", "count": [404]},
+              "watch": {**ONE, "key": "user", "mode": "shadow"}}
+
+    def script(connection):
+        while request := connection.request():
+            connection.send(respond(404 if request.target == "/none" else 200, b"x"))
+    gateway, _ = start(portico, upstream, limits, script=script, defaults={"basic_auth": USERS})
+    with gateway.client() as client:
+        began = time.monotonic()
+        assert statuses(client, 2, authorization=ANN) == [200, 200]
+        assert time.monotonic() - began > 0.4
+        assert statuses(client, 2, "/none", authorization=BOB) == [404, 429]
+    assert gateway.log_records(4)[1].limit_status == "REJECTED_DRY_RUN"
+
+
+def test_a_name_that_is_only_claimed_is_nobodys(portico, upstream):
+    gateway, _ = start(portico, upstream, {"api": {**ONE, "key": "user"}})
+    assert "here nobody proves to be one" in gateway.stderr()
+    with gateway.client() as client:
+        assert statuses(client, 3, authorization=ANN) == [200] * 3
 
 
 def test_a_tuple_is_one_key(portico, upstream):

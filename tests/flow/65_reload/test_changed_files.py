@@ -7,10 +7,9 @@ from lib import yaml
 from lib.client import get, upgrade
 from lib.gateway import route_to
 from lib.upstream import named, websocket
+from lib.users import basic, sha512
 from lib.wait import wait_until
 
-ANNA = "anna:$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1\n"  # "secret"
-BASIC = "Basic YW5uYTpzZWNyZXQ="
 OLD, NEW = "https://old.test", "https://new.test"
 CHANGED, SERVING, STAYS = "has changed on disk", "serving the new configuration", "the old configuration stays"
 
@@ -140,15 +139,15 @@ def test_after_a_worker_has_died_the_new_value_counts(origins):
 
 def test_users_and_pages(portico, upstream, tmp_path):
     users, page = tmp_path / "users", tmp_path / "page"
-    users.write_text(ANNA)
+    users.write_text(f"anna:{sha512('a')}\n")
     page.write_text("back at noon\n")
     gateway = portico({"app": upstream(named("app"))},
                       routes=[route_to("app", "/staff", basic_auth={"users": str(users)}),
                               route_to("app", maintenance={"file": str(page)})])
     with gateway.client() as client:
-        assert client.get("/staff", authorization=BASIC).status == 200
-        replace(users, ANNA.replace("anna", "berta"))
-        wait_until(lambda: client.get("/staff", authorization=BASIC).status == 401, "anna is known no longer")
+        assert client.get("/staff", authorization=basic("anna", "a")).status == 200
+        replace(users, f"berta:{sha512('a')}\n")
+        wait_until(lambda: client.get("/staff", authorization=basic("anna", "a")).status == 401, "anna is known no longer")
         assert client.get("/").body == b"back at noon\n"
         replace(page, "back at one\n")
         wait_until(lambda: client.get("/").body == b"back at one\n", "the new page")
