@@ -23,8 +23,9 @@ static const struct cli_command help_command = {"help", "", "print this list", r
 static const struct cli_command version_command = {"version", "", "print the version", run_version};
 
 static const struct cli_command *const commands[] = {
-    &run_command,  &check_command,     &explain_command, &try_command,  &reload_command,
-    &stop_command, &reference_command, &version_command, &help_command, NULL,
+    &run_command,  &check_command,    &explain_command,   &try_command,     &reload_command,
+    &stop_command, &loadtest_command, &reference_command, &version_command, &help_command,
+    NULL,
 };
 
 static void print_command(const struct cli_command *command, FILE *out)

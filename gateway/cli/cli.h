@@ -28,6 +28,6 @@ void cli_print_findings(const struct config_findings *findings, FILE *out);
 
 /* The commands, one file each. */
 extern const struct cli_command run_command, check_command, explain_command, try_command, reference_command,
-    reload_command, stop_command;
+    reload_command, stop_command, loadtest_command;
 
 #endif

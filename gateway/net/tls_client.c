@@ -80,15 +80,18 @@ SSL *tls_dialer_open(struct tls_dialer *dialer)
 
 /* --- making --- */
 
-static bool load_authorities(struct tls_client *client, const char *path, struct tls_error *error_out)
+static bool load_authorities(struct tls_client *client, const struct tls_client_settings *settings,
+                             struct tls_error *error_out)
 {
-    BIO *bio = tls_file_read(path, error_out);
+    BIO *bio = tls_file_read(settings->ca_path, error_out);
     if (bio == NULL)
         return false;
     unsigned char *bytes;
     long len = BIO_get_mem_data(bio, (char **)&bytes);
     SHA256(bytes, (size_t)len, client->authorities);
     X509_STORE *store = SSL_CTX_get_cert_store(client->ctx);
+    if (settings->partial_chains)
+        X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
     X509 *authority = NULL;
     unsigned count = 0;
     for (; (authority = tls_file_next(bio)) != NULL; count++) {
@@ -106,7 +109,7 @@ static bool trust(struct tls_client *client, const struct tls_client_settings *s
 {
     error_out->in_key = false;
     if (settings->verify && settings->ca_path)
-        return load_authorities(client, settings->ca_path, error_out);
+        return load_authorities(client, settings, error_out);
     ERR_clear_error();
     if (!settings->verify || SSL_CTX_set_default_verify_paths(client->ctx) == 1)
         return true;

@@ -15,8 +15,9 @@ struct tls_dialer;
 
 /* What a client is made from. */
 struct tls_client_settings {
-    bool verify;              /* the certificate must be trusted and name the server */
-    const char *ca_path;      /* PEM file of who is trusted; NULL: those whom the system trusts */
+    bool verify;         /* the certificate must be trusted and name the server */
+    const char *ca_path; /* PEM file of who is trusted; NULL: those whom the system trusts */
+    bool partial_chains; /* whatever the file holds is trusted, not only authorities that signed themselves */
     struct slice server_name; /* a name or an IP address; empty: none is asked for, none is checked */
     bool offer_h2;            /* in ALPN: h2 alone, else http/1.1 alone */
 };

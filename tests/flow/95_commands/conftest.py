@@ -1,4 +1,6 @@
 """Fixtures of the commands: trial(...) starts `portico try`, command(...) runs one that ends by itself."""
+import itertools
+import json
 import re
 import subprocess
 
@@ -93,3 +95,41 @@ def file(tmp_path):
 @pytest.fixture
 def starmeet():
     return example("starmeet.yaml")
+
+
+class LoadTest:
+    """A finished `portico loadtest` with its report as JSON."""
+
+    def __init__(self, process, report):
+        self.code, self.text, self.complaints = process.returncode, process.stdout, process.stderr
+        self.report = json.loads(report.read_text()) if report.exists() else None
+
+    @property
+    def all(self):
+        return self.report["all"]
+
+    @property
+    def errors(self):
+        return self.all["errors"]
+
+    def line(self, name):
+        return next(line for line in self.report["lines"] if line["name"] == name)
+
+    def latency(self, what):
+        """In milliseconds."""
+        return self.all["latency_us"][what] / 1000
+
+
+@pytest.fixture
+def loadtest(tmp_path):
+    """loadtest(url, "--rate", "100/s", ...) runs one of half a second without a warm-up, unless told otherwise."""
+    count = itertools.count()
+
+    def run(*arguments, timeout=PATIENCE + 10):
+        report = tmp_path / f"report{next(count)}.json"
+        defaults = {"--duration": "500ms", "--warmup": "0s", "--connections": "4"}
+        options = [word for option, value in defaults.items() if option not in arguments for word in (option, value)]
+        process = subprocess.run([BINARY, "loadtest", *map(str, arguments), *options, "--json", report],
+                                 capture_output=True, text=True, timeout=timeout, cwd=tmp_path)
+        return LoadTest(process, report)
+    return run

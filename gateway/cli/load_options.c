@@ -1,0 +1,202 @@
+/*
+ * The table of options of cli/load_options.h: what each is called, of which kind its value is and where it
+ * goes. Called by loadtest.c.
+ */
+#include "cli/load_options.h"
+
+#include "config/suggest.h"
+#include "config/value.h"
+
+#include <stddef.h>
+
+enum option_kind {
+    OPTION_FLAG,
+    OPTION_TEXT,
+    OPTION_PATH,
+    OPTION_COUNT,
+    OPTION_DURATION,
+    OPTION_SIZE,
+    OPTION_RATE,
+    OPTION_PROTOCOL
+};
+
+/* A row of the table. */
+struct option {
+    const char *name;
+    const char *value; /* what it is called in the list; NULL: none */
+    enum option_kind kind;
+    size_t place;  /* in struct load_options */
+    uint64_t most; /* of counts, sizes and durations */
+    const char *sentence;
+};
+
+#define PLACE(member) offsetof(struct load_options, member)
+
+static const struct option options[] = {
+    {"--config", "FILE", OPTION_PATH, PLACE(config), 0,
+     "ask the gateway that serves this configuration; without --mix, one path of each route"},
+    {"--try", NULL, OPTION_FLAG, PLACE(trial), 0,
+     "start a gateway of its own for --config, with a stand-in for every upstream"},
+    {"--mix", "MIX", OPTION_TEXT, PLACE(mix), 0,
+     "what to ask for: [h1:|h2:|ws:|sse:][HOST]/PATH[=WEIGHT], separated by commas; sse's weight is how many "
+     "event streams are held open"},
+    {"--protocol", "h1|h2", OPTION_PROTOCOL, PLACE(protocol), 0, "of entries of the mix that name none (h1)"},
+    {"--host", "HOST", OPTION_TEXT, PLACE(host), 0, "the Host to ask for instead of the URL's"},
+    {"--connections", "N", OPTION_COUNT, PLACE(connections), 20000, "clients, each with its connection (16)"},
+    {"--streams", "N", OPTION_COUNT, PLACE(streams), LOAD_STREAMS_MAX,
+     "requests at a time of each client over h2 (1)"},
+    {"--threads", "N", OPTION_COUNT, PLACE(threads), LOAD_THREADS_MAX, "of the generator (1)"},
+    {"--rate", "N/s", OPTION_RATE, PLACE(rate), 0,
+     "open loop: so many requests begin a second, whatever becomes of them; latency counts from when each "
+     "was due. "
+     "Without it, closed loop: every client asks again as soon as it is answered"},
+    {"--duration", "TIME", OPTION_DURATION, PLACE(duration_us), DAYS(1), "that is measured (10s)"},
+    {"--warmup", "TIME", OPTION_DURATION, PLACE(warmup_us), HOURS(1), "before that, counted in nothing (1s)"},
+    {"--timeout", "TIME", OPTION_DURATION, PLACE(timeout_us), HOURS(1), "for a whole answer (10s)"},
+    {"--message", "SIZE", OPTION_SIZE, PLACE(message_bytes), MIB(1), "of a WebSocket's message (64B)"},
+    {"--expect", "TEXT", OPTION_TEXT, PLACE(expect), 0, "that every answer's content must hold"},
+    {"--ca", "FILE", OPTION_PATH, PLACE(ca), 0,
+     "PEM file of who is trusted to have signed the gateway's certificate, instead of the system's or, with "
+     "--config, the certificate of the configuration"},
+    {"--insecure", NULL, OPTION_FLAG, PLACE(insecure), 0, "trust any certificate; the reports say so"},
+    {"--reload-every", "TIME", OPTION_DURATION, PLACE(reload_every_us), DAYS(1),
+     "have the gateway load its configuration again so often: the one of --config, of --try or of --pid"},
+    {"--pid", "PID", OPTION_COUNT, PLACE(pid), 1 << 22, "whom --reload-every signals, when no pidfile tells"},
+    {"--kill-upstream", "NAME", OPTION_TEXT, PLACE(kill_upstream), 0,
+     "with --try: this upstream's stand-in is gone from the first third of the test to the second"},
+    {"--fail-if", "LIMITS", OPTION_TEXT, PLACE(fail_if), 0,
+     "exit with 1 if p99>50ms, errors>0, errors>1%, lost>0, rate<500/s and the like, separated by commas"},
+    {"--json", "FILE", OPTION_PATH, PLACE(json), 0, "write the report as JSON; - is stdout"},
+    {"--html", "FILE", OPTION_PATH, PLACE(html), 0, "write the report as one page"},
+};
+
+enum { OPTIONS = sizeof options / sizeof options[0] };
+
+static bool refuse(const char *name, const char *value, const char *wanted)
+{
+    fprintf(stderr, "portico: %s %s: that is not %s\n", name, value, wanted);
+    return false;
+}
+
+static bool take_number(const struct option *option, const char *value, uint64_t *number_out)
+{
+    static const char *const wanted[] = {[OPTION_COUNT] = "a number",
+                                         [OPTION_DURATION] = "a time with its unit, such as 30s",
+                                         [OPTION_SIZE] = "a size with its unit, such as 16KiB"};
+    enum value_kind kind = option->kind == OPTION_COUNT      ? VALUE_COUNT
+                           : option->kind == OPTION_DURATION ? VALUE_DURATION
+                                                             : VALUE_SIZE;
+    bool may_be_0 = option->place == PLACE(warmup_us);
+    uint64_t number;
+    if (value_parse(kind, slice_of(value), &number) != VALUE_OK)
+        return refuse(option->name, value, wanted[option->kind]);
+    if (number > option->most || (number == 0 && !may_be_0)) {
+        char most[VALUE_TEXT_MAX];
+        value_print(kind, option->most, most);
+        fprintf(stderr, "portico: %s %s: it must be %s %s\n", option->name, value,
+                may_be_0 ? "at most" : "more than 0 and at most", most);
+        return false;
+    }
+    *number_out = number;
+    return true;
+}
+
+static bool take_protocol(const char *value, enum load_protocol *protocol_out)
+{
+    bool is_h2 = strcmp(value, "h2") == 0;
+    *protocol_out = is_h2 ? LOAD_H2 : LOAD_H1;
+    return is_h2 || strcmp(value, "h1") == 0 || refuse("--protocol", value, "h1 or h2");
+}
+
+static bool take(const struct option *option, const char *value, struct load_options *out)
+{
+    void *place = (char *)out + option->place;
+    switch (option->kind) {
+    case OPTION_FLAG: *(bool *)place = true; return true;
+    case OPTION_TEXT: *(struct slice *)place = slice_of(value); return true;
+    case OPTION_PATH: *(const char **)place = value; return true;
+    case OPTION_RATE:
+        return load_rate_parse(slice_of(value), place) ||
+               refuse(option->name, value, "a rate such as 500/s or 90/m");
+    case OPTION_PROTOCOL: return take_protocol(value, place);
+    default: return take_number(option, value, place);
+    }
+}
+
+static const struct option *find(const char *name)
+{
+    for (unsigned i = 0; i < OPTIONS; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return &options[i];
+    return NULL;
+}
+
+static bool refuse_unknown(const char *name)
+{
+    struct suggestion suggestion = suggest_start(slice_of(name));
+    for (unsigned i = 0; i < OPTIONS; i++)
+        suggest_offer(&suggestion, slice_of(options[i].name));
+    fprintf(stderr, "portico: loadtest has no option \"%s\"", name);
+    if (suggestion.best.len > 0)
+        fprintf(stderr, "; did you mean %.*s?", SLICE_ARGS(suggestion.best));
+    fprintf(stderr, " See: portico loadtest --help\n");
+    return false;
+}
+
+static bool disagree(const char *sentence)
+{
+    fprintf(stderr, "portico: loadtest: %s\n", sentence);
+    return false;
+}
+
+/* What does not go together. */
+static bool agrees(const struct load_options *o)
+{
+    if (!o->url && !o->config)
+        return disagree("say whom to ask: a URL, or --config FILE");
+    if (o->url && o->config)
+        return disagree("a URL or --config FILE, not both; --host and --mix say what to ask for");
+    if (o->trial && !o->config)
+        return disagree("--try needs --config FILE, whose upstreams it stands in for");
+    if (o->kill_upstream.len && !o->trial)
+        return disagree("--kill-upstream needs --try: only stand-ins can be killed");
+    if (o->reload_every_us && !o->config && !o->pid)
+        return disagree("--reload-every needs --config FILE with a pidfile, --try, or --pid PID");
+    if (o->insecure && o->ca)
+        return disagree("--ca says whom to trust and --insecure trusts anybody; give one of them");
+    return true;
+}
+
+bool load_options_read(int argc, char **argv, struct load_options *out)
+{
+    *out = (struct load_options){.connections = 16,
+                                 .streams = 1,
+                                 .threads = 1,
+                                 .message_bytes = 64,
+                                 .duration_us = SECONDS(10),
+                                 .warmup_us = SECONDS(1),
+                                 .timeout_us = SECONDS(10)};
+    for (int i = 1; i < argc; i++) {
+        const struct option *option = find(argv[i]);
+        if (option == NULL && argv[i][0] == '-')
+            return refuse_unknown(argv[i]);
+        if (option == NULL && out->url)
+            return disagree("more than one URL");
+        if (option == NULL) {
+            out->url = argv[i];
+            continue;
+        }
+        if (option->value && argv[i + 1] == NULL) /* argv ends with NULL */
+            return refuse(option->name, "", option->value);
+        if (!take(option, option->value ? argv[++i] : NULL, out))
+            return false;
+    }
+    return agrees(out);
+}
+
+void load_options_explain(FILE *out)
+{
+    for (unsigned i = 0; i < OPTIONS; i++)
+        fprintf(out, "  %s%s%s\n      %s\n", options[i].name, options[i].value ? " " : "",
+                options[i].value ? options[i].value : "", options[i].sentence);
+}

@@ -1,0 +1,293 @@
+/*
+ * The plan of cli/load_plan.h: lines from the mix, origins and connections from the lines. What a
+ * configuration says about them is load_routes.c's. Called by loadtest.c before anything is sent.
+ */
+#include "cli/load_plan.h"
+
+#include "cli/load_routes.h"
+#include "http/target.h"
+#include "http/websocket.h"
+#include "loadtest/mix.h"
+#include "loadtest/probe.h"
+#include "loadtest/tally.h"
+
+#include <netdb.h>
+#include <stdlib.h>
+
+enum { PORT_HTTP = 80, PORT_HTTPS = 443, ORIGINS_MAX = 256 };
+
+/* A plan in the making. */
+struct making {
+    const struct load_options *options;
+    struct load_plan *plan;
+    struct load_target target; /* where the gateway is, by the URL or the configuration */
+    struct mix_entry *entries;
+    unsigned entry_count;
+};
+
+static bool refuse_mix(const struct mix_error *error)
+{
+    fprintf(stderr, "portico: --mix, at character %u: %.*s\n", error->column, SLICE_ARGS(error->sentence));
+    return false;
+}
+
+/* --- where the gateway is --- */
+
+static bool resolve(struct slice host, unsigned port, struct arena *arena, struct address *address_out)
+{
+    bool is_bracketed = host.len > 2 && host.at[0] == '[';
+    struct slice bare = is_bracketed ? slice_make(host.at + 1, host.len - 2) : host;
+    struct addrinfo wanted = {.ai_socktype = SOCK_STREAM}, *found;
+    if (address_from_literal(bare, port, address_out))
+        return true;
+    int error = getaddrinfo(arena_copy(arena, bare), NULL, &wanted, &found);
+    if (error) {
+        fprintf(stderr, "portico: %.*s: %s\n", SLICE_ARGS(host), gai_strerror(error));
+        return false;
+    }
+    memcpy(&address_out->any, found->ai_addr, found->ai_addrlen);
+    address_out->len = found->ai_addrlen;
+    if (found->ai_family == AF_INET6)
+        address_out->in6.sin6_port = htons((uint16_t)port);
+    else
+        address_out->in.sin_port = htons((uint16_t)port);
+    freeaddrinfo(found);
+    return true;
+}
+
+static bool refuse_url(const char *url, const char *why)
+{
+    fprintf(stderr, "portico: %s: %s; write http://HOST[:PORT][/PATH] or https://...\n", url, why);
+    return false;
+}
+
+static bool take_scheme(struct slice *url, struct slice scheme)
+{
+    if (url->len < scheme.len || !slice_equal_nocase(slice_make(url->at, scheme.len), scheme))
+        return false;
+    *url = slice_after(*url, scheme.len);
+    return true;
+}
+
+static bool take_url(struct making *making)
+{
+    struct load_target *target = &making->target;
+    struct arena *arena = &making->plan->arena;
+    struct slice url = slice_make(making->options->url, strcspn(making->options->url, "#"));
+    struct authority authority;
+    target->secure = take_scheme(&url, SLICE("https://"));
+    if (!target->secure && !take_scheme(&url, SLICE("http://")))
+        return refuse_url(making->options->url, "not a URL");
+    size_t len = 0;
+    while (len < url.len && url.at[len] != '/' && url.at[len] != '?')
+        len++;
+    target->authority = slice_make(url.at, len);
+    if (!authority_parse(target->authority, arena, &authority))
+        return refuse_url(making->options->url, "no valid host");
+    url = slice_after(url, len);
+    target->path = url.len > 0 && url.at[0] == '/' ? url : arena_printf(arena, "/%.*s", SLICE_ARGS(url));
+    unsigned port = authority.port ? authority.port : target->secure ? PORT_HTTPS : PORT_HTTP;
+    return resolve(authority.host, port, arena, &target->address);
+}
+
+/* --- origins --- */
+
+static bool make_tls(struct making *making, struct load_origin *origin)
+{
+    const struct load_options *options = making->options;
+    struct arena *arena = &making->plan->arena;
+    struct authority authority = {.port = 0};
+    struct tls_error error;
+    if (!authority_parse(origin->authority, arena, &authority)) {
+        fprintf(stderr, "portico: \"%.*s\" is no host\n", SLICE_ARGS(origin->authority));
+        return false;
+    }
+    const char *trust = options->ca                ? options->ca
+                        : making->target.trust_for ? making->target.trust_for(&making->target, authority.host)
+                                                   : NULL;
+    struct slice host = authority.host;
+    if (host.len > 2 && host.at[0] == '[')
+        host = slice_make(host.at + 1, host.len - 2);
+    struct tls_client_settings settings = {.verify = !options->insecure,
+                                           .ca_path = trust,
+                                           .partial_chains = true,
+                                           .server_name = slice_of(arena_copy(arena, host))};
+    origin->tls = tls_client_new(&settings, &error);
+    settings.offer_h2 = true;
+    origin->tls_h2 = origin->tls ? tls_client_new(&settings, &error) : NULL;
+    if (origin->tls_h2 == NULL)
+        fprintf(stderr, "portico: %s %s\n", trust ? trust : "the system's certificates", error.text);
+    return origin->tls_h2 != NULL;
+}
+
+static struct load_origin *origin_of(struct making *making, struct slice authority)
+{
+    struct load_plan *plan = making->plan;
+    for (unsigned i = 0; i < plan->origin_count; i++)
+        if (slice_equal_nocase(plan->origins[i].authority, authority))
+            return &plan->origins[i];
+    struct load_origin *origin = &plan->origins[plan->origin_count++];
+    *origin = (struct load_origin){.authority = authority, .secure = making->target.secure};
+    return !origin->secure || make_tls(making, origin) ? origin : NULL;
+}
+
+/* --- lines --- */
+
+static void make_request(struct load_line *line, struct slice target, struct arena *arena)
+{
+    struct message *request = &line->request;
+    *request = (struct message){.method = METHOD_GET,
+                                .method_text = SLICE("GET"),
+                                .target = target,
+                                .version_minor = 1,
+                                .authority = line->origin->authority};
+    fields_add_id(&request->fields, arena, FIELD_host, line->origin->authority);
+    fields_add_id(&request->fields, arena, FIELD_user_agent, SLICE("portico-loadtest"));
+    if (line->protocol == LOAD_EVENTS)
+        fields_add_id(&request->fields, arena, FIELD_accept, SLICE("text/event-stream"));
+    if (line->protocol != LOAD_WEBSOCKET)
+        return;
+    static const unsigned char nonce[WEBSOCKET_NONCE_LEN] = "portico-loadtest";
+    char *key = arena_alloc(arena, WEBSOCKET_KEY_LEN + 1);
+    websocket_key_of(nonce, key);
+    request->wants_upgrade = true;
+    fields_add_id(&request->fields, arena, FIELD_sec_websocket_version, SLICE("13"));
+    fields_add_id(&request->fields, arena, FIELD_sec_websocket_key, slice_make(key, WEBSOCKET_KEY_LEN));
+}
+
+/* Requests of HTTP/1.1 to one origin share a connection of each client, those of HTTP/2 another. */
+static unsigned seat_of(struct load_plan *plan, const struct load_line *line)
+{
+    for (const struct load_line *other = plan->lines; other < line; other++)
+        if (other->origin == line->origin && other->protocol == line->protocol && line->protocol <= LOAD_H2)
+            return other->seat;
+    return plan->seat_count++;
+}
+
+static bool add_line(struct making *making, const struct mix_entry *entry)
+{
+    struct load_plan *plan = making->plan;
+    struct load_line *line = &plan->lines[plan->line_count];
+    const struct load_options *options = making->options;
+    *line = (struct load_line){.weight = entry->weight, .expected = options->expect};
+    line->protocol = entry->has_protocol ? entry->protocol : options->protocol;
+    struct slice authority = entry->authority.len ? entry->authority : making->target.authority;
+    line->name = entry->authority.len ? arena_printf(&plan->arena, "%.*s%.*s", SLICE_ARGS(authority),
+                                                     SLICE_ARGS(entry->target))
+                                      : entry->target;
+    line->origin = origin_of(making, authority);
+    if (line->origin == NULL)
+        return false;
+    make_request(line, entry->target, &plan->arena);
+    line->seat = seat_of(plan, line);
+    plan->line_count++;
+    plan->has_websockets = plan->has_websockets || line->protocol == LOAD_WEBSOCKET;
+    return true;
+}
+
+static bool make_lines(struct making *making)
+{
+    struct load_plan *plan = making->plan;
+    unsigned weights[LOAD_LINES_MAX] = {0};
+    plan->lines = arena_zalloc(&plan->arena, making->entry_count * sizeof *plan->lines);
+    plan->origins = arena_zalloc(&plan->arena, (making->entry_count + 1) * sizeof *plan->origins);
+    for (unsigned i = 0; i < making->entry_count; i++) {
+        if (!add_line(making, &making->entries[i]))
+            return false;
+        weights[i] = plan->lines[i].protocol == LOAD_EVENTS ? 0 : plan->lines[i].weight;
+    }
+    plan->cycle_len = mix_cycle(weights, plan->line_count, &plan->arena, &plan->cycle);
+    if (plan->cycle_len > 0 || plan->rate.count == 0)
+        return true;
+    fputs("portico: --rate needs something in the mix besides event streams\n", stderr);
+    return false;
+}
+
+static bool read_mix(struct making *making)
+{
+    struct mix_error error;
+    struct slice text = making->options->mix.len ? making->options->mix : making->target.path;
+    if (mix_parse(text, &making->plan->arena, &making->entries, &making->entry_count, &error))
+        return true;
+    return refuse_mix(&error);
+}
+
+static void copy_options(const struct load_options *options, struct load_plan *plan)
+{
+    plan->connections = (unsigned)options->connections;
+    plan->streams = (unsigned)options->streams;
+    plan->threads = (unsigned)options->threads;
+    plan->rate = options->rate;
+    plan->warmup_us = options->warmup_us;
+    plan->duration_us = options->duration_us;
+    plan->timeout_us = options->timeout_us;
+    plan->message_bytes = (uint32_t)options->message_bytes;
+    plan->unverified = options->insecure;
+}
+
+bool load_plan_make(const struct load_options *options, struct load_plan *plan_out)
+{
+    struct making making = {.options = options, .plan = plan_out};
+    *plan_out = (struct load_plan){0};
+    arena_init(&plan_out->arena, NULL, 0);
+    copy_options(options, plan_out);
+    if (!take_url(&making))
+        return false;
+    if (options->host.len > 0)
+        making.target.authority = options->host;
+    plan_out->address = making.target.address;
+    return read_mix(&making) && make_lines(&making);
+}
+
+void load_plan_fini(struct load_plan *plan)
+{
+    for (unsigned i = 0; i < plan->origin_count; i++) {
+        tls_client_unref(&plan->origins[i].tls);
+        tls_client_unref(&plan->origins[i].tls_h2);
+    }
+    arena_fini(&plan->arena);
+}
+
+/* --- whether it is there --- */
+
+static const char *sentence_of(enum fault fault)
+{
+    switch (fault) {
+    case FAULT_connect_refused: return "nobody listens there: start the gateway, or let --try start one";
+    case FAULT_connect_timeout: return "no connection within --timeout";
+    case FAULT_upstream_certificate_untrusted:
+        return "its certificate is not signed by anybody who is trusted: --ca FILE says whom to trust, "
+               "--insecure "
+               "trusts anybody";
+    case FAULT_upstream_certificate_name:
+        return "its certificate is for another name: --host or the mix must name a host that it is for";
+    case FAULT_upstream_certificate_expired: return "its certificate has expired or is not valid yet";
+    case FAULT_upstream_tls_failed:
+        return "the TLS handshake failed: is it an http:// listener, or has it no certificate for this host?";
+    case FAULT_upstream_not_http2: return "it does not speak HTTP/2";
+    case FAULT_upstream_closed:
+    case FAULT_upstream_reset:
+    case FAULT_upstream_malformed: return "it does not speak HTTP/2 in clear, or not on this port";
+    default: return fault_row(fault)->sentence;
+    }
+}
+
+bool load_plan_probe(const struct load_plan *plan)
+{
+    char address[ADDRESS_TEXT_MAX];
+    address_print(&plan->address, address);
+    for (unsigned i = 0; i < plan->line_count; i++) {
+        const struct load_line *line = &plan->lines[i];
+        bool is_known = false;
+        for (unsigned j = 0; j < i && !is_known; j++)
+            is_known = plan->lines[j].origin == line->origin &&
+                       (plan->lines[j].protocol == LOAD_H2) == (line->protocol == LOAD_H2);
+        enum fault fault = is_known ? FAULT_NONE : load_probe(plan, line);
+        if (fault == FAULT_NONE)
+            continue;
+        fprintf(stderr, "portico: %s://%.*s at %s: %s\n", line->origin->secure ? "https" : "http",
+                SLICE_ARGS(line->origin->authority), address, sentence_of(fault));
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,219 @@
+"""portico loadtest as an instrument: what it counts, how it measures time, what it calls errors, and its exit code.
+
+Most scenarios let it ask a scripted server directly: then it is known what it should have seen.
+"""
+import socket
+import time
+
+import pytest
+
+from lib.gateway import route_to
+from lib.ports import free_port
+from lib.tls import Authority, tls_listener
+from lib.upstream import answers, named, ok, respond
+from lib.wait import SLOW
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    made = Authority(tmp_path_factory.mktemp("certificates"))
+    made.make("one.test")
+    return made
+
+
+def url(server, path="/"):
+    return f"http://{server.address}{path}"
+
+
+# What is counted ------------------------------------------------------------------------------------------
+
+def test_closed_loop_counts_what_the_server_has_seen(loadtest, upstream):
+    server = upstream(answers(ok(b"twelve bytes")), keep=False)
+    test = loadtest(url(server, "/a?b=1"), "--connections", 3)
+    assert test.code == 0, test.complaints
+    assert test.all["good"] == len(server.requests) > 10
+    assert test.all["bytes"] == 12 * test.all["good"]
+    assert test.errors == {} and len(server.connections) == 3 + 1  # and the one that asks whether anybody is there
+    assert {request.target for request in server.requests} == {"/a?b=1"}
+    assert {request.get("Host") for request in server.requests} == {server.address}
+    assert test.report["generator"]["connects"] == 3
+
+
+def test_open_loop_keeps_its_rate(loadtest, upstream):
+    server = upstream(answers(ok()), keep=False)
+    test = loadtest(url(server), "--rate", "100/s", "--duration", "1s")
+    assert test.all["good"] == len(server.requests) == 100
+    assert test.report["generator"]["unsent"] == 0
+
+
+def test_threads_share_the_rate_and_the_clients(loadtest, upstream):
+    server = upstream(answers(ok()), keep=False)
+    test = loadtest(url(server), "--rate", "90/s", "--duration", "1s", "--threads", 3, "--connections", 7)
+    assert test.all["good"] == len(server.requests) == 90
+    assert len(server.connections) <= 7 + 1
+
+
+def test_warm_up_is_counted_in_nothing(loadtest, upstream):
+    server = upstream(answers(ok()), keep=False)
+    test = loadtest(url(server), "--rate", "100/s", "--warmup", "500ms", "--duration", "500ms")
+    assert (test.all["good"], len(server.requests)) == (50, 100)
+
+
+def test_the_mix_has_its_shares(loadtest, upstream):
+    server = upstream(answers(ok()), keep=False)
+    test = loadtest(url(server), "--mix", "/api=7,/=2,other.test/x=1", "--rate", "200/s", "--duration", "1s")
+    assert [line["good"] for line in test.report["lines"]] == [140, 40, 20]
+    seen = [(request.get("Host"), request.target) for request in server.requests]
+    assert seen.count(("other.test", "/x")) == 20 and seen.count((server.address, "/api")) == 140
+
+
+# Time -----------------------------------------------------------------------------------------------------
+
+def stalls(after, seconds):
+    """Answers at once, but once, on each connection, so many seconds late."""
+    def script(connection):
+        for number in range(1_000_000):
+            if not connection.request():
+                return
+            if number == after:
+                time.sleep(seconds)
+            connection.send(ok())
+    return script
+
+
+def test_a_stall_is_in_the_open_loop_s_percentiles(loadtest, upstream):
+    """Coordinated omission: with one connection a stall of a second delays a hundred requests, not one."""
+    options = ("--connections", 1, "--duration", "2s")
+    open_loop = loadtest(url(upstream(stalls(20, 1), keep=False)), "--rate", "100/s", *options)
+    assert open_loop.all["good"] == 200
+    assert 950 < open_loop.latency("max") < 1500 * SLOW
+    assert open_loop.latency("p90") > 700 and open_loop.latency("p99") > 900
+    slow = [interval["latency_us"]["max"] > 100_000 for interval in open_loop.report["intervals"]]
+    assert sum(slow) * open_loop.report["interval_us"] > 700_000
+    assert open_loop.report["generator"]["queued"] > 50
+    assert "due while every connection was busy" in open_loop.text
+
+    closed_loop = loadtest(url(upstream(stalls(20, 1), keep=False)), *options)
+    assert closed_loop.latency("max") > 950 > closed_loop.latency("p99")  # it does not see what it kept from asking
+
+
+def test_what_waits_for_longer_than_the_timeout(loadtest, upstream):
+    server = upstream(stalls(0, 3), keep=False)
+    test = loadtest(url(server), "--rate", "50/s", "--connections", 1, "--timeout", "300ms", "--duration", "600ms")
+    assert test.all["good"] + test.errors["timeout"] == 30
+    assert test.errors["timeout"] > 20 and 300 <= test.latency("p99") < 1000 * SLOW
+    assert test.report["generator"]["unsent"] > 0
+
+
+# What is wrong with answers -------------------------------------------------------------------------------
+
+def resets(connection):
+    while connection.request():
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.sock.close()
+        return
+
+
+@pytest.mark.parametrize("script, kind", [
+    (answers(respond(404)), "4xx"), (answers(respond(503, b"no")), "5xx"), (answers(ok(b"another")), "content"),
+    (answers(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n"), "protocol"), (resets, "reset"),
+], ids=["4xx", "5xx", "content", "protocol", "reset"])
+def test_errors_by_their_kind(loadtest, upstream, script, kind):
+    test = loadtest(url(upstream(script, keep=False)), "--expect", "right", "--rate", "20/s")
+    assert (test.all["good"], test.errors) == (0, {kind: 10})
+    assert f"10 {kind}: " in test.text
+
+
+def test_a_truncated_answer(loadtest, upstream):
+    def script(connection):
+        if connection.request():
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+    test = loadtest(url(upstream(script, keep=False)), "--rate", "20/s")
+    assert (test.all["good"], test.errors) == (0, {"reset": 10})
+
+
+def test_what_is_expected_may_stand_anywhere(loadtest, upstream):
+    test = loadtest(url(upstream(answers(ok(b"x" * 9000 + b"right" + b"y" * 9000)), keep=False)), "--expect", "right")
+    assert test.errors == {}
+
+
+def test_a_server_that_goes_away(loadtest, upstream):
+    """It is there when the test begins, and refuses from then on."""
+    server = upstream(lambda connection: server.close_listener())
+    test = loadtest(url(server), "--rate", "40/s")
+    assert (test.all["good"], sum(test.errors.values())) == (0, 20)
+    assert test.errors["connect"] > 10
+
+
+# Thresholds -----------------------------------------------------------------------------------------------
+
+def test_thresholds_decide_the_exit_code(loadtest, upstream):
+    server = upstream(answers(ok()), keep=False)
+    assert loadtest(url(server), "--fail-if", "p99>10s,errors>0,rate<1/s").code == 0
+    test = loadtest(url(server), "--fail-if", "p99>10s,p50>1us,requests<1000000")
+    assert test.code == 1
+    assert [sentence.split(":")[0] for sentence in test.report["broken"]] == ["p50>1us", "requests<1000000"]
+    assert "portico: --fail-if p50>1us: it was " in test.complaints
+
+
+# Through the gateway --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("protocol", ["h1", "h2"])
+@pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
+def test_every_protocol_through_the_gateway(loadtest, portico, upstream, authority, protocol, secure):
+    port = free_port()
+    portico({"api": upstream(named("api")), "web": upstream(named("web"))},
+            routes=[route_to("api", "/api"), route_to("web")],
+            listen=[tls_listener(port) if secure else f"127.0.0.1:{port}"], tls={"certificates": [authority.setting("one.test")]})
+    trust = ["--host", "one.test", "--ca", authority.ca] if secure else []
+    test = loadtest(f"{'https' if secure else 'http'}://127.0.0.1:{port}", *trust, "--protocol", protocol, "--streams", 3,
+                    "--mix", "/api/x=2,/=1", "--rate", "120/s")
+    assert test.code == 0, test.complaints
+    assert [line["good"] for line in test.report["lines"]] == [40, 20]
+    assert [line["bytes"] for line in test.report["lines"]] == [40 * 3, 20 * 3]
+    assert test.errors == {}
+
+
+# Wrong from the start -------------------------------------------------------------------------------------
+
+def test_nobody_is_there(loadtest):
+    test = loadtest(f"http://127.0.0.1:{free_port()}/")
+    assert (test.code, test.report) == (1, None)
+    assert "nobody listens there" in test.complaints
+
+
+def test_who_is_not_trusted(loadtest, portico, upstream, authority, tmp_path):
+    port = free_port()
+    portico(upstream(), listen=[tls_listener(port)], tls={"certificates": [authority.setting("one.test")]})
+    target = f"https://127.0.0.1:{port}"
+    untrusted = loadtest(target, "--host", "one.test")
+    assert untrusted.code == 1 and "not signed by anybody who is trusted: --ca FILE says whom to trust" in untrusted.complaints
+    misnamed = loadtest(target, "--host", "two.test", "--ca", authority.ca)
+    assert misnamed.code == 1 and "for another name" in misnamed.complaints
+    anybody = loadtest(target, "--insecure")
+    assert anybody.code == 0 and "certificate was not checked (--insecure)" in anybody.text
+    assert "was not checked" in anybody.report["notes"][0]
+    assert loadtest(f"http://127.0.0.1:{port}").errors.keys() == {"4xx"}  # TLS is spoken there: the gateway says so
+
+
+@pytest.mark.parametrize("arguments, said", [
+    ([], "say whom to ask: a URL, or --config FILE"),
+    (["ftp://x/"], "not a URL"), (["http:///x"], "no valid host"), (["http://127.0.0.1:1/", "http://x"], "more than one URL"),
+    (["http://127.0.0.1:1", "--rate", "100"], "--rate 100: that is not a rate such as 500/s"),
+    (["http://127.0.0.1:1", "--duration", "10"], "that is not a time with its unit"),
+    (["http://127.0.0.1:1", "--connections", "0"], "more than 0 and at most 20000"),
+    (["http://127.0.0.1:1", "--conections", "1"], "did you mean --connections?"),
+    (["http://127.0.0.1:1", "--mix", "/a,api"], "--mix, at character 4: \"api\" has no path"),
+    (["http://127.0.0.1:1", "--mix", "sse:/a", "--rate", "1/s"], "besides event streams"),
+    (["http://127.0.0.1:1", "--fail-if", "p99>5,errors>0"], "--fail-if, at character 5: \"5\" is not a time"),
+    (["http://127.0.0.1:1", "--fail-if", "spped>5"], "at character 1: nothing is called \"spped\""),
+    (["http://127.0.0.1:1", "--ca", "/nonexistent", "--insecure"], "give one of them"),
+    (["https://127.0.0.1:1", "--ca", "/nonexistent"], "/nonexistent "),
+    (["http://127.0.0.1:1", "--try"], "--try needs --config FILE"),
+    (["http://127.0.0.1:1", "--reload-every", "1s"], "or --pid PID"),
+    (["http://127.0.0.1:1", "--kill-upstream", "app"], "--kill-upstream needs --try"),
+    (["http://127.0.0.1:1", "--timeout"], "--timeout"),
+])
+def test_what_is_asked_for_wrongly(command, arguments, said):
+    result = command("loadtest", *arguments)
+    assert result.returncode == 2 and said in result.stderr
