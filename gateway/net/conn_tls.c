@@ -173,6 +173,7 @@ static enum tls_result read_records(struct conn *conn, size_t *total_out)
         if (result != TLS_OK || (got < TLS_RECORD_MAX && !tls_has_pending(conn->secret->tls)))
             break;
     }
+    tls_settle(conn->secret->tls);
     if (total > 0)
         conn_note_read(conn, total, block->used == block->capacity);
     *total_out = total;
@@ -240,12 +241,13 @@ void conn_secret_resume(struct conn *conn)
 
 /* --- writing --- */
 
-/* The next bytes of the queue: a large slice as it lies, else as many slices as a record holds. */
+/* The bytes of the next record: of a large slice as they lie, else of as many slices as a record holds. */
 static struct slice next_record(const struct tx_queue *tx)
 {
     const struct span *span = &tx->spans[tx->first];
     if (tx->count == 1 || span->len >= TLS_RECORD_MAX)
-        return slice_make(span->block->data + span->offset, span->len);
+        return slice_make(span->block->data + span->offset,
+                          span->len < TLS_RECORD_MAX ? span->len : TLS_RECORD_MAX);
     size_t len = 0;
     for (uint32_t i = 0; i < tx->count && len < sizeof staging; i++) {
         span = &tx->spans[(tx->first + i) % CONN_TX_SPANS];
@@ -266,7 +268,7 @@ bool conn_secret_write(struct conn *conn, bool *blocked_out)
     while (result == TLS_OK && tx && tx->count > 0) {
         struct slice record = next_record(tx);
         size_t sent = 0;
-        result = tls_write(secret->tls, record.at, record.len, &sent);
+        result = tls_write(secret->tls, record, tx->bytes > record.len, &sent);
         conn->tx_total += sent;
         conn_tx_sent(tx, sent);
     }

@@ -1,8 +1,11 @@
 /*
- * The connections of net/tls.h on OpenSSL's own socket BIO. Called by net/conn_tls.c alone; every call leaves
- * the thread's error queue empty, because OpenSSL judges a result by what others left there.
+ * The connections of net/tls.h, with net/tls_socket.h between OpenSSL and the socket. Called by
+ * net/conn_tls.c alone; every call leaves the thread's error queue empty, because OpenSSL judges a result by
+ * what others left there.
  */
 #include "net/tls.h"
+
+#include "net/tls_socket.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -14,25 +17,39 @@ enum { SUBJECT_MAX = 2048 };
 
 struct tls {
     SSL *ssl;
+    BIO *socket;
     struct tls_context *server; /* NULL on the client's side */
     struct tls_dialer *dialer;  /* NULL on the server's side */
     char *subject;              /* of the client; NULL when it has shown no certificate */
     bool open, ended, failed;
 };
 
-struct tls *tls_accept(struct tls_context *server, int fd)
+/* What both sides have in common. NULL when `ssl` is, or when memory is short: it stays the caller's. */
+static struct tls *tls_new(SSL *ssl, int fd)
 {
-    SSL *ssl = tls_context_open(server);
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
-        if (ssl)
-            tls_context_close(ssl);
+    BIO *socket = ssl ? tls_socket_new(fd) : NULL;
+    if (socket == NULL) {
         ERR_clear_error();
         return NULL;
     }
-    SSL_set_accept_state(ssl);
+    SSL_set_bio(ssl, socket, socket);
     struct tls *tls = calloc(1, sizeof *tls);
     CHECK(tls != NULL);
     tls->ssl = ssl;
+    tls->socket = socket;
+    return tls;
+}
+
+struct tls *tls_accept(struct tls_context *server, int fd)
+{
+    SSL *ssl = tls_context_open(server);
+    struct tls *tls = tls_new(ssl, fd);
+    if (tls == NULL) {
+        if (ssl)
+            tls_context_close(ssl);
+        return NULL;
+    }
+    SSL_set_accept_state(ssl);
     tls->server = tls_context_ref(server);
     return tls;
 }
@@ -40,15 +57,12 @@ struct tls *tls_accept(struct tls_context *server, int fd)
 struct tls *tls_connect(struct tls_dialer *dialer, int fd)
 {
     SSL *ssl = tls_dialer_open(dialer);
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
+    struct tls *tls = tls_new(ssl, fd);
+    if (tls == NULL) {
         SSL_free(ssl);
-        ERR_clear_error();
         return NULL;
     }
     SSL_set_connect_state(ssl);
-    struct tls *tls = calloc(1, sizeof *tls);
-    CHECK(tls != NULL);
-    tls->ssl = ssl;
     tls->dialer = tls_dialer_ref(dialer);
     return tls;
 }
@@ -130,6 +144,7 @@ enum tls_result tls_handshake(struct tls *tls)
 {
     ERR_clear_error();
     int returned = SSL_do_handshake(tls->ssl);
+    tls_socket_settle(tls->socket);
     if (returned != 1)
         return result_of(tls, returned);
     tls->open = tls->dialer || check_client(tls);
@@ -163,16 +178,22 @@ enum tls_result tls_read(struct tls *tls, void *at, size_t room, size_t *got_out
     return returned == 1 ? TLS_OK : result_of(tls, returned);
 }
 
-bool tls_has_pending(const struct tls *tls)
+void tls_settle(struct tls *tls)
 {
-    return SSL_has_pending(tls->ssl) == 1;
+    tls_socket_settle(tls->socket);
 }
 
-enum tls_result tls_write(struct tls *tls, const void *at, size_t len, size_t *sent_out)
+bool tls_has_pending(const struct tls *tls)
+{
+    return SSL_has_pending(tls->ssl) == 1 || tls_socket_has_ahead(tls->socket);
+}
+
+enum tls_result tls_write(struct tls *tls, struct slice bytes, bool more, size_t *sent_out)
 {
     ERR_clear_error();
+    tls_socket_set_more(tls->socket, more);
     *sent_out = 0;
-    int returned = SSL_write_ex(tls->ssl, at, len, sent_out);
+    int returned = SSL_write_ex(tls->ssl, bytes.at, bytes.len, sent_out);
     return returned == 1 ? TLS_OK : result_of(tls, returned);
 }
 
@@ -181,6 +202,7 @@ void tls_end(struct tls *tls)
     if (!tls->open || tls->ended || tls->failed)
         return;
     tls->ended = true;
+    tls_socket_set_more(tls->socket, false);
     ERR_clear_error();
     SSL_shutdown(tls->ssl);
     ERR_clear_error();

@@ -49,15 +49,20 @@ MUST_USE enum tls_result tls_handshake(struct tls *tls);
 /* What the handshake has agreed on; after it has ended with TLS_OK. */
 struct tls_facts tls_facts(struct tls *tls);
 
-/* Reads at most `room` bytes of one record; `got_out` is 0 unless TLS_OK. */
+/* Reads at most `room` bytes of one record; `got_out` is 0 unless TLS_OK. MUST be followed, after any number
+ * of such reads, by tls_settle() before anything is read on another connection. */
 MUST_USE enum tls_result tls_read(struct tls *tls, void *at, size_t room, size_t *got_out);
+
+/* Ends a row of tls_read(). */
+void tls_settle(struct tls *tls);
 
 /* Whether bytes wait that the socket will not announce again. */
 bool tls_has_pending(const struct tls *tls);
 
-/* Writes some of the bytes, at most one record's; `sent_out` is 0 unless TLS_OK. After TLS_WANT_* the same
- * bytes, or these and more behind them, MUST be offered again. */
-MUST_USE enum tls_result tls_write(struct tls *tls, const void *at, size_t len, size_t *sent_out);
+/* Writes some of the bytes, at most one record's; `more` follow at once, if the socket takes them. `sent_out`
+ * is 0 unless TLS_OK. After TLS_WANT_* the same bytes, or these and more behind them, MUST be offered again.
+ */
+MUST_USE enum tls_result tls_write(struct tls *tls, struct slice bytes, bool more, size_t *sent_out);
 
 /* Says once that no more is sent, if the connection is in a state to say so. */
 void tls_end(struct tls *tls);
