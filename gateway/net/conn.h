@@ -82,9 +82,9 @@ void conn_start_tls(struct conn *conn, struct tls_context *server);
 /* Whether a handshake after conn_start_tls() could go on and waits for conn_take_handshakes(). */
 bool conn_awaits_handshake(const struct conn *conn);
 
-/* Takes steps of the handshakes that clients have begun, in the order in which their bytes came: for as long
- * as the turn's other work has taken, at least one. So a flood of them costs whoever is served already no
- * more than half of the thread. Once a turn, when the tasks have run. */
+/* Takes steps of the handshakes that clients have begun, in the order in which their bytes came: for a
+ * millisecond, or as long as the turn's other work has taken. So a flood of them costs whoever is served
+ * already a millisecond a turn or half of the thread. Once a turn, when the tasks have run. */
 void conn_take_handshakes(struct loop *loop);
 
 /* What the handshake has agreed on; all empty on a conn without TLS. The texts live as long as the conn. */

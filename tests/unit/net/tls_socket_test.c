@@ -1,0 +1,186 @@
+/*
+ * net/tls_socket on real sockets: what it asks the kernel for, what it keeps for later, what leaves together,
+ * and what OpenSSL learns of ends and errors.
+ */
+#include "net/tls_socket.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { LARGE = 20000 };
+
+/* A BIO on one end of a connection, and the other end. */
+struct line {
+    BIO *bio;
+    int near, far;
+};
+
+static struct line line_new(void)
+{
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    return (struct line){tls_socket_new(ends[0]), ends[0], ends[1]};
+}
+
+static void line_free(struct line *line)
+{
+    BIO_free(line->bio);
+    close(line->near);
+    close(line->far);
+}
+
+static void say(const struct line *line, const char *text)
+{
+    assert_int_equal(write(line->far, text, strlen(text)), strlen(text));
+}
+
+static void expect_read(BIO *bio, int room, const char *text)
+{
+    char got[64];
+    assert_true(room <= (int)sizeof got);
+    assert_int_equal(BIO_read(bio, got, room), strlen(text));
+    assert_memory_equal(got, text, strlen(text));
+}
+
+static void test_one_read_brings_everything(void **state)
+{
+    (void)state;
+    struct line line = line_new();
+    char left;
+    say(&line, "headRECORD");
+    expect_read(line.bio, 4, "head");
+    assert_true(tls_socket_has_ahead(line.bio));
+    assert_int_equal(recv(line.near, &left, 1, MSG_PEEK), -1); /* nothing is left in the kernel */
+    expect_read(line.bio, 60, "RECORD");
+    assert_false(tls_socket_has_ahead(line.bio));
+    tls_socket_settle(line.bio);
+    assert_int_equal(BIO_read(line.bio, &left, 1), -1);
+    assert_true(BIO_should_read(line.bio));
+    line_free(&line);
+}
+
+static void test_what_is_left_survives_another_connection(void **state)
+{
+    (void)state;
+    struct line one = line_new(), other = line_new();
+    say(&one, "aONE");
+    say(&other, "bOTHER");
+    expect_read(one.bio, 1, "a");
+    tls_socket_settle(one.bio);
+    expect_read(other.bio, 1, "b");
+    tls_socket_settle(other.bio);
+    expect_read(one.bio, 1, "O");
+    tls_socket_settle(one.bio);
+    expect_read(other.bio, 9, "OTHER");
+    expect_read(one.bio, 9, "NE");
+    say(&one, "c");
+    tls_socket_settle(one.bio);
+    expect_read(one.bio, 9, "c");
+    line_free(&one);
+    line_free(&other);
+}
+
+static void test_who_asks_for_much_is_served_directly(void **state)
+{
+    (void)state;
+    struct line line = line_new();
+    static char sent[LARGE], got[LARGE];
+    memset(sent, 'x', sizeof sent);
+    assert_int_equal(write(line.far, sent, sizeof sent), sizeof sent);
+    assert_int_equal(BIO_read(line.bio, got, LARGE / 2), LARGE / 2);
+    assert_false(tls_socket_has_ahead(line.bio));
+    assert_int_equal(BIO_read(line.bio, got + LARGE / 2, LARGE), LARGE / 2);
+    assert_memory_equal(sent, got, LARGE);
+    line_free(&line);
+}
+
+static void test_the_end_is_told_after_the_bytes(void **state)
+{
+    (void)state;
+    struct line line = line_new();
+    say(&line, "last");
+    shutdown(line.far, SHUT_WR);
+    expect_read(line.bio, 2, "la");
+    assert_false(BIO_eof(line.bio));
+    expect_read(line.bio, 9, "st");
+    char none;
+    assert_int_equal(BIO_read(line.bio, &none, 1), 0);
+    assert_false(BIO_should_retry(line.bio));
+    assert_true(BIO_eof(line.bio));
+    line_free(&line);
+}
+
+static void test_writing_to_nobody_is_an_error_and_no_signal(void **state)
+{
+    (void)state;
+    struct line line = line_new();
+    shutdown(line.far, SHUT_RD);
+    assert_int_equal(BIO_write(line.bio, "x", 1), -1);
+    assert_false(BIO_should_retry(line.bio));
+    line_free(&line);
+}
+
+static void test_a_full_socket_is_to_be_asked_again(void **state)
+{
+    (void)state;
+    struct line line = line_new();
+    static char bytes[LARGE];
+    while (BIO_write(line.bio, bytes, LARGE) > 0)
+        ;
+    assert_true(BIO_should_write(line.bio));
+    line_free(&line);
+}
+
+/* A TCP connection with TCP_NODELAY: without MSG_MORE whatever is written leaves at once. */
+static struct line tcp_line(void)
+{
+    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    getsockname(listener, (struct sockaddr *)&at, &len);
+    int near = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(near, (struct sockaddr *)&at, sizeof at), 0);
+    setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    int far = accept(listener, NULL, NULL);
+    close(listener);
+    return (struct line){tls_socket_new(near), near, far};
+}
+
+static void test_what_more_follows_leaves_with_it(void **state)
+{
+    (void)state;
+    struct line line = tcp_line();
+    char got[8];
+    tls_socket_set_more(line.bio, true);
+    assert_int_equal(BIO_write(line.bio, "one", 3), 3);
+    assert_int_equal(recv(line.far, got, sizeof got, MSG_DONTWAIT), -1);
+    tls_socket_set_more(line.bio, false);
+    assert_int_equal(BIO_write(line.bio, "two", 3), 3);
+    assert_int_equal(recv(line.far, got, sizeof got, 0), 6);
+    assert_memory_equal(got, "onetwo", 6);
+    line_free(&line);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_read_brings_everything),
+        cmocka_unit_test(test_what_is_left_survives_another_connection),
+        cmocka_unit_test(test_who_asks_for_much_is_served_directly),
+        cmocka_unit_test(test_the_end_is_told_after_the_bytes),
+        cmocka_unit_test(test_writing_to_nobody_is_an_error_and_no_signal),
+        cmocka_unit_test(test_a_full_socket_is_to_be_asked_again),
+        cmocka_unit_test(test_what_more_follows_leaves_with_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
