@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 import fleet  # noqa: E402
 import machine  # noqa: E402
 import proxies  # noqa: E402
+import reloads  # noqa: E402
 import results  # noqa: E402
 import syscalls  # noqa: E402
 from scenarios import SCENARIOS  # noqa: E402
@@ -21,7 +22,7 @@ from scenarios import SCENARIOS  # noqa: E402
 
 def arguments():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help=f"syscalls, or some of: {' '.join(SCENARIOS)}")
+    parser.add_argument("scenario", nargs="*", help=f"syscalls, or some of: {' '.join([*SCENARIOS, *reloads.STORMS])}")
     parser.add_argument("--quick", action="store_true", help="the main scenarios in under two minutes")
     parser.add_argument("--json", type=pathlib.Path, default=machine.WORK / "last.json", metavar="FILE")
     parser.add_argument("--compare", type=pathlib.Path, metavar="OLD.json",
@@ -32,9 +33,10 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=1, help="of each turn")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)
-    unknown = [name for name in options.scenario if name not in SCENARIOS and name != "syscalls"]
+    known = [*SCENARIOS, *reloads.STORMS, "syscalls"]
+    unknown = [name for name in options.scenario if name not in known]
     if unknown:
-        parser.error(f"no such scenario: {' '.join(unknown)}; there are {' '.join(SCENARIOS)}")
+        parser.error(f"no such scenario: {' '.join(unknown)}; there are {' '.join(known)}")
     return options
 
 
@@ -89,7 +91,9 @@ def measure_fresh(scenario, crew, options):
 def run(options, crew):
     wanted = options.scenario or [name for name, each in SCENARIOS.items() if each.quick or not options.quick]
     measured = {}
-    results.print_head()
+    wanted = [name for name in wanted if name in SCENARIOS]
+    if wanted:
+        results.print_head()
     for name in wanted:
         scenario = SCENARIOS[name]
         if scenario.fresh:
@@ -102,11 +106,18 @@ def run(options, crew):
     return measured
 
 
-def finish(options, measured, names):
+def run_storms(options, names, core, upstream):
+    """The scenarios of lib/reloads.py; the long one only when it is asked for."""
+    default = [] if options.quick else ["reloads"]
+    wanted = [name for name in options.scenario if name in reloads.STORMS] if options.scenario else default
+    return reloads.measure(names, wanted, core, upstream) if wanted else {}
+
+
+def finish(options, measured, storms, names):
     """Writes and compares; returns the exit status."""
     document = {"machine": machine.describe(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "versions": proxies.versions(names), "rounds": options.rounds, "seconds": options.seconds,
-                "scenarios": measured}
+                "scenarios": measured, "storms": storms}
     old = json.loads(options.compare.read_text()) if options.compare else None
     results.write_json(options.json, document)
     print(f"written: {os.path.relpath(options.json)}")
@@ -114,6 +125,7 @@ def finish(options, measured, names):
               if "portico" in names and "portico" not in each["proxies"]]
     failed += [f"{name} {proxy}: {row['errors']} errors" for name, each in measured.items()
               for proxy, row in each["proxies"].items() if row["errors"]]
+    failed += reloads.wrong_with(storms)
     print(*failed, sep="\n", end="\n" if failed else "")
     worse = results.compare(old, document) if old else 0
     return 1 if worse or any(" portico:" in line for line in failed) else 0
@@ -147,7 +159,9 @@ def main():
             return count_syscalls(names, proxy_core, upstream, connections) if names else 1
         crew = fleet.Fleet(names, proxy_core, upstream, connections)
         held.callback(crew.stop)
-        return finish(options, run(options, crew), names)
+        measured = run(options, crew)
+        crew.stop()
+        return finish(options, measured, run_storms(options, names, proxy_core, upstream), names)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 /* The upstream of the benchmarks: an HTTP/1.1 keep-alive server that is cheaper than any proxy before it.
  *
  * bench/run.py starts it; it shares a core with the load, so what it costs is never taken from the proxy.
- * Answers by path: /100k, /1m, /bytes/N, /stats, and 128 bytes for every other one. Request bodies are
- * discarded; WebSocket frames are echoed. It trusts what it reads: nothing but the benchmarks talks to it. */
+ * Answers by path: /100k, /1m, /bytes/N, /stats, /events (one each tenth of a second, numbered, without end), and
+ * 128 bytes for every other one. Request bodies are discarded, or compared with the pattern of pattern.h under
+ * /check/NUMBER/SIZE, which answers 422 when a byte differs; WebSocket frames are echoed. It trusts what it reads:
+ * nothing but the benchmarks talks to it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,17 +20,21 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "pattern.h"
 
 enum {
     INPUT = 80 * 1024, /* the longest request head, or WebSocket frame */
     BLOCK = 1 << 20,   /* what answers are made of; longer ones repeat it */
     HEAD = 512,
+    EVENT_NS = 100 * 1000 * 1000,
 };
 
-enum phase { READ_HEAD, READ_BODY, READ_CHUNK_SIZE, READ_CHUNK, READ_TRAILER, ECHO };
+enum phase { READ_HEAD, READ_BODY, READ_CHUNK_SIZE, READ_CHUNK, READ_TRAILER, ECHO, EVENTS };
 
 struct connection {
     int fd;
@@ -37,6 +43,10 @@ struct connection {
     bool closes;         /* after what is being written */
     size_t begin, end;   /* what of input has been read and not yet used */
     uint64_t body_left;  /* request body, or chunk, still to be discarded */
+    bool checks, wrong;  /* the body under /check; a byte of it differs */
+    uint64_t number;     /* of the upload, or of the next event */
+    uint64_t due, seen;  /* bytes of the upload */
+    struct connection *next_listening; /* to events */
     uint64_t answer;     /* length of the answer to the request whose body is being discarded */
     const char *out;     /* answer head or frame still to be written, then out_block bytes of the block */
     size_t out_length;
@@ -54,7 +64,8 @@ struct request {
 
 static char block[BLOCK];
 static char date[64];
-static int poller;
+static int poller, ticker;
+static struct connection *listening;
 static uint64_t requests, body_bytes;
 
 static void die(const char *what)
@@ -145,13 +156,15 @@ static uint64_t answer_length(const char *path)
 
 static void answer(struct connection *conn)
 {
+    bool right = !conn->checks || (!conn->wrong && conn->seen == conn->due);
     conn->out_length =
         (size_t)snprintf(conn->head, HEAD,
-                         "HTTP/1.1 200 OK\r\nServer: upstream\r\nDate: %s\r\nContent-Type: text/plain\r\n"
+                         "HTTP/1.1 %s\r\nServer: upstream\r\nDate: %s\r\nContent-Type: text/plain\r\n"
                          "Content-Length: %llu\r\n\r\n",
-                         date, (unsigned long long)conn->answer);
+                         right ? "200 OK" : "422 Unprocessable Content", date, (unsigned long long)conn->answer);
     conn->out = conn->head;
     conn->out_block = conn->answer;
+    conn->checks = false;
     conn->phase = READ_HEAD;
     requests++;
 }
@@ -165,6 +178,45 @@ static void answer_stats(struct connection *conn)
     conn->out = conn->head;
     conn->out_length =
         (size_t)snprintf(conn->head, HEAD, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, body);
+}
+
+/* An event stream: chunks until the other side closes. */
+static void answer_events(struct connection *conn)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n";
+    conn->out = head;
+    conn->out_length = sizeof head - 1;
+    conn->phase = EVENTS;
+    conn->number = 0;
+    conn->next_listening = listening;
+    listening = conn;
+}
+
+/* The next event of every stream that has taken the one before. */
+static void tell_events(void)
+{
+    uint64_t ticks;
+    if (read(ticker, &ticks, sizeof ticks) < 0)
+        return;
+    for (struct connection *conn = listening; conn; conn = conn->next_listening) {
+        if (conn->out_length > 0)
+            continue;
+        int length = snprintf(conn->head, HEAD, "12\r\ndata: %010llu\n\n\r\n", (unsigned long long)conn->number++);
+        conn->out = conn->head;
+        conn->out_length = (size_t)length;
+        if (!flush(conn))
+            shutdown(conn->fd, SHUT_RDWR); /* it is dropped when the poller tells */
+    }
+}
+
+static void stop_listening(const struct connection *conn)
+{
+    for (struct connection **at = &listening; *at; at = &(*at)->next_listening)
+        if (*at == conn) {
+            *at = conn->next_listening;
+            return;
+        }
 }
 
 /* RFC 6455, 4.2.2: the accept value is the hash of the key and a fixed text. */
@@ -197,7 +249,17 @@ static bool use_head(struct connection *conn)
     conn->closes = request.closes;
     conn->answer = strncmp(request.method, "HEAD ", 5) == 0 ? 0 : answer_length(request.path);
     conn->body_left = request.content_length;
-    if (request.websocket_key)
+    conn->checks = strncmp(request.path, "/check/", 7) == 0;
+    if (conn->checks) {
+        char *size;
+        conn->number = strtoull(request.path + 7, &size, 10);
+        conn->due = strtoull(size + 1, NULL, 10);
+        conn->seen = 0;
+        conn->wrong = false;
+    }
+    if (strncmp(request.path, "/events ", 8) == 0)
+        answer_events(conn);
+    else if (request.websocket_key)
         answer_upgrade(conn, request.websocket_key);
     else if (strncmp(request.path, "/stats ", 7) == 0)
         answer_stats(conn);
@@ -212,10 +274,24 @@ static bool use_head(struct connection *conn)
 
 /* Request bodies */
 
+/* Compares what has come with what it should be. */
+static void check(struct connection *conn, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        size_t part = length < PATTERN_RUN ? length : PATTERN_RUN;
+        conn->wrong |= memcmp(bytes, pattern_at(conn->number, conn->seen), part) != 0;
+        conn->seen += part;
+        bytes += part;
+        length -= part;
+    }
+}
+
 static bool use_body(struct connection *conn)
 {
     size_t here = conn->end - conn->begin;
     size_t used = conn->body_left < here ? (size_t)conn->body_left : here;
+    if (conn->checks)
+        check(conn, conn->input + conn->begin, used);
     conn->begin += used;
     conn->body_left -= used;
     body_bytes += used;
@@ -295,6 +371,7 @@ static bool use(struct connection *conn)
     case READ_CHUNK_SIZE:
     case READ_TRAILER: return use_chunk_line(conn);
     case ECHO: return use_frame(conn);
+    case EVENTS: break;
     }
     return false;
 }
@@ -331,7 +408,7 @@ static bool discard(struct connection *conn)
 
 static bool receive(struct connection *conn)
 {
-    if (conn->phase == READ_BODY && conn->begin == conn->end)
+    if (conn->phase == READ_BODY && !conn->checks && conn->begin == conn->end)
         return discard(conn);
     ssize_t n = recv(conn->fd, conn->input + conn->end, INPUT - conn->end, 0);
     if (n <= 0)
@@ -344,6 +421,8 @@ static void serve(struct connection *conn)
 {
     if (conn->waits_writable ? flush(conn) && advance(conn) : receive(conn))
         return;
+    if (conn->phase == EVENTS)
+        stop_listening(conn);
     close(conn->fd);
     free(conn);
 }
@@ -383,14 +462,22 @@ int main(int argc, char **argv)
     memset(block, 'x', sizeof block);
     time_t now = time(NULL);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+    pattern_make();
     int listener = listen_on((uint16_t)strtoul(argv[1], NULL, 10));
     poller = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event events[256] = {{.events = EPOLLIN, .data.ptr = NULL}};
     epoll_ctl(poller, EPOLL_CTL_ADD, listener, &events[0]);
+    ticker = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    struct itimerspec tick = {.it_interval = {.tv_nsec = EVENT_NS}, .it_value = {.tv_nsec = EVENT_NS}};
+    events[0].data.ptr = &ticker;
+    if (timerfd_settime(ticker, 0, &tick, NULL) != 0 || epoll_ctl(poller, EPOLL_CTL_ADD, ticker, &events[0]) != 0)
+        die("timerfd");
     for (;;) {
         int n = epoll_wait(poller, events, 256, -1);
         for (int i = 0; i < n; i++) {
-            if (events[i].data.ptr)
+            if (events[i].data.ptr == &ticker)
+                tell_events();
+            else if (events[i].data.ptr)
                 serve(events[i].data.ptr);
             else
                 admit(listener);
