@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { JOBS = 64 };
@@ -91,9 +92,10 @@ static struct offload *occupied(unsigned waiting_max)
 {
     struct offload *offload = offload_new(1, waiting_max);
     assert_true(submit(offload, 99, OFFLOAD_HIGH));
-    unsigned tries = 0;
-    while (waiting_max == 1 && !submit(offload, 0, OFFLOAD_HIGH) && ++tries < 10000)
-        sched_yield();
+    for (unsigned tries = 0; waiting_max == 1 && !submit(offload, 0, OFFLOAD_HIGH); tries++) {
+        assert_true(tries < 100000);
+        usleep(100);
+    }
     return offload;
 }
 
