@@ -349,8 +349,20 @@ static struct fields read_lines(struct arena *arena, struct slice lines)
     return fields;
 }
 
-static const char *why_removed(const struct field *field)
+static bool is_copied(const struct config_forward_auth *auth, struct slice name)
 {
+    for (uint32_t i = 0; auth && i < auth->copy_count; i++)
+        if (slice_equal_nocase(auth->copy[i].text, name))
+            return true;
+    return false;
+}
+
+static const char *why_removed(const struct explanation *e, const struct field *field)
+{
+    if (is_copied(e->rehearsal->route->scope.forward_auth, field_name(field)))
+        return "only the service that `forward_auth` asks says this";
+    if (field->id == FIELD_authorization && e->rehearsal->route->scope.basic_auth)
+        return "it was for `basic_auth`, which does not forward it";
     unsigned traits = field->id == FIELD_other ? 0 : field_traits((enum field_id)field->id);
     if (traits & TRAIT_HOP)
         return "concerns this connection only";
@@ -372,7 +384,8 @@ static void print_forwarded(const struct explanation *e, const struct fields *fo
     for (unsigned i = 0; i < e->asked.count; i++) {
         const struct field *field = &e->asked.at[i];
         if (!has_name(forwarded, field_name(field)))
-            topic(e, "", "%-9s %.*s: %s\n", "removed", (int)field->name_len, field->name, why_removed(field));
+            topic(e, "", "%-9s %.*s: %s\n", "removed", (int)field->name_len, field->name,
+                  why_removed(e, field));
     }
 }
 

@@ -7,6 +7,7 @@ import pytest
 from lib.client import Client, get
 from lib.faults import FAULTS
 from lib.gateway import route_to
+from lib.users import basic, sha512
 
 HOST = "star-meet.com"
 SERVED = {"/api/v1/streaming": "streaming", "/api/v1/streaming?stream=user": "streaming", "/api/v1/streamings": "api",
@@ -254,6 +255,45 @@ def test_header_changes_say_where_they_come_from(command, tmp_path):
     assert re.search(r"headers: request: sets X-Who: %\{client_ip\}  # .*headers.yaml:6\n", said)
     assert re.search(r"headers: response: removes Server  # .*headers.yaml:7\n", said)
     assert re.search(r"added +X-Who: 192.0.2.1\n", said)
+
+
+GUARDED = """listen: [":80"]
+upstreams: { app: "127.0.0.1:1", judge: "127.0.0.1:2" }
+limits: { all: { rate: 1/s }, each: { window: 5/1m, key: user } }
+sites:
+  - hosts: ["*"]
+    access: { allow: [10.0.0.0/8], deny: [10.66.0.0/16] }
+    limits: [all, each]
+    basic_auth: { users: { anna: "HASH" } }
+    forward_auth: { upstream: judge, path: /judge, copy: [Remote-User] }
+    routes: [{ prefix: /, upstream: app }]
+"""
+RIGHT, WRONG, NONE = ("-H", "Authorization: " + basic("anna", "secret")), ("-H", "Authorization: " + basic("anna", "x")), ()
+
+
+@pytest.mark.parametrize("address, credentials, fault, lines", [
+    ("10.1.1.1", RIGHT, None, ["access: 10.1.1.1 is in 10.0.0.0/8: may come in  # :6", "rate_limit: all: rate 1/s and 0 more at once, by client_ip  # :3",
+                               "basic_auth: the password of anna is right  # :8", "rate_limit: each: at most 5/1m, by user  # :3",
+                               "forward_auth: judge is asked, GET /judge; its consent is supposed here  # :9"]),
+    ("10.1.1.1", WRONG, "credentials_wrong", ["access: 10.1.1.1 is in 10.0.0.0/8: may come in  # :6",
+                                              "rate_limit: all: rate 1/s and 0 more at once, by client_ip  # :3",
+                                              "basic_auth: refused: there is no such user, or the password is wrong  # :8"]),
+    ("10.1.1.1", NONE, "credentials_missing", ["access: 10.1.1.1 is in 10.0.0.0/8: may come in  # :6",
+                                               "rate_limit: all: rate 1/s and 0 more at once, by client_ip  # :3",
+                                               "basic_auth: refused: a name and a password are needed  # :8"]),
+    ("10.66.1.1", RIGHT, "access_denied", ["access: 10.66.1.1 is in 10.66.0.0/16: refused  # :6"]),
+    ("192.0.2.1", RIGHT, "access_denied", ["access: 192.0.2.1 is in none of the networks: refused  # :6"]),
+])
+def test_who_may_come_in(explain, file, address, credentials, fault, lines):
+    run = explain("http://any/x", "--from", address, *credentials, "-H", "Remote-User: root",
+                  file=file(GUARDED.replace("HASH", sha512("secret"))))
+    said = re.search(r"^policies(?:.*\n)(?: {11}.*\n)*", run.stdout, re.M)[0]
+    assert [re.sub(r"# .*yaml", "# ", line[11:]) for line in said.splitlines()] == lines
+    assert verdict(run) == (("refused", fault) if fault else ("routed", "app"))
+    assert "secret" not in run.stdout
+    if fault is None:
+        assert "removed   Authorization: it was for `basic_auth`" in run.stdout
+        assert "removed   Remote-User: only the service that `forward_auth` asks says this" in run.stdout
 
 
 def test_the_bound_of_an_upstream_and_its_queue(explain, file):
