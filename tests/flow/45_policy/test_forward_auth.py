@@ -9,8 +9,13 @@ from lib.client import chunked, get, post, upgrade
 from lib.faults import assert_made_here
 from lib.gateway import route_to
 from lib.h2raw import H2
+from lib.h2server import H2Upstream
 from lib.upstream import answers, answers_and_closes, echo, named, ok, repeat_bytes, resets, respond, silent, websocket
 from lib.wait import BINARY, wait_until
+
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+REFUSED_STREAM, INTERNAL_ERROR = 7, 2
 
 
 @pytest.fixture
@@ -83,7 +88,8 @@ def test_refusals_go_to_the_client_as_they_are(start, response, passed):
     answers(respond(500)), answers(respond(503)), resets, answers_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"),
     answers_and_closes(b"garbage\r\n\r\n"), answers_and_closes(respond(101)), answers(respond(403, b"x" * 70_000)),
     answers_and_closes(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), silent,
-], ids=["500", "503", "reset", "cut", "garbage", "101", "large", "two framings", "silent"])
+    answers_and_closes(INTERIM * 9 + ok()),
+], ids=["500", "503", "reset", "cut", "garbage", "101", "large", "two framings", "silent", "many interims"])
 def test_without_a_valid_answer_nobody_gets_in(start, judge):
     _, app, gateway = start(judge, timeout="400ms")
     with gateway.client() as client:
@@ -93,6 +99,18 @@ def test_without_a_valid_answer_nobody_gets_in(start, judge):
         assert client.get("/open").status == 200
     assert len(app.requests) == 1
     wait_until(lambda: "forward_auth: upstream judge" in gateway.stderr(), "the notice")
+
+
+@pytest.mark.parametrize("answer", [
+    INTERIM * 8 + ok(b"fine"), ok(b"x" * 200_000), respond(204),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"fi", b"ne"),
+], ids=["interims", "large", "no content", "chunked"])
+def test_whatever_consent_brings_along_the_request_goes_on(start, answer):
+    _, app, gateway = start(answers(answer))
+    with gateway.client() as client:
+        for _ in range(2):
+            assert client.get().status == 200
+    assert len(app.requests) == 2 and app.requests[0].get("Link") is None
 
 
 def test_a_judge_that_is_not_there(start):
@@ -182,6 +200,86 @@ def test_http2_streams_are_asked_one_by_one(start):
         assert connection.finish(yes).status == 200
     assert [(request.target, request.body, request.all("Remote-User")) for request in app.requests] == [("/yes", b"up", ["alice"])]
     assert {request.get("X-Forwarded-Method") for request in judge.requests} == {"POST"}
+
+
+# a judge that speaks HTTP/2
+
+@pytest.fixture
+def start_h2(portico, upstream):
+    """start_h2(script of the judge, ...) gives judge, application and gateway."""
+    judges = []
+
+    def start(script, **settings):
+        judges.append(H2Upstream(script))
+        app = upstream(echo)
+        auth = {"upstream": "judge", "path": "/auth", "copy": ["Remote-User"], **settings}
+        gateway = portico({"app": app, "judge": {"servers": [judges[0].address], "protocol": "h2c"}},
+                          routes=[route_to("app", forward_auth=auth)])
+        return judges[0], app, gateway
+
+    yield start
+    for judge in judges:
+        judge.close()
+
+
+def judges_by_uri(connection):
+    """Consents to /yes; refuses others, with content that comes in two pieces behind an interim head."""
+    connection.greet()
+    while True:
+        stream = connection.request_whole()
+        if connection.streams[stream].heads[0]["x-forwarded-uri"].startswith("/yes"):
+            connection.head(stream, 200, end=True, fields=[("remote-user", "alice"), ("set-cookie", "s=2")])
+            continue
+        connection.head(stream, 103)
+        connection.head(stream, 403, fields=[("content-type", "text/x")])
+        connection.data(stream, b"not ", end=False)
+        connection.data(stream, b"you")
+
+
+def test_a_judge_that_speaks_http2(start_h2):
+    judge, app, gateway = start_h2(judges_by_uri)
+    with gateway.client() as client:
+        let_in = client.ask(post(b"up", "/yes", remote_user="root", cookie="s=1"))
+        assert let_in.status == 200 and let_in.get("Set-Cookie") == "s=2"
+        refused = client.ask(post(b"up", "/no"))
+        assert (refused.status, refused.get("Content-Type"), refused.body) == (403, "text/x", b"not you")
+    assert [(request.body, request.all("Remote-User")) for request in app.requests] == [(b"up", ["alice"])]
+    asked = judge.heads[0]
+    assert (asked[":method"], asked[":path"], asked[":authority"], asked["x-forwarded-method"], asked["cookie"]) == (
+        "GET", "/auth", judge.address, "POST", "s=1")
+
+
+def test_http2_all_the_way(start_h2):
+    """Streams of a client are questions on one connection of the judge."""
+    judge, app, gateway = start_h2(judges_by_uri)
+    with H2(gateway.port) as connection:
+        streams = {path: connection.request(path) for path in ("/yes/1", "/no", "/yes/2", "/yes/3")}
+        assert {path: connection.finish(stream).status for path, stream in streams.items()} == {
+            "/yes/1": 200, "/no": 403, "/yes/2": 200, "/yes/3": 200}
+    assert len(judge.connections) == 1 and len(judge.heads) == 4
+    assert len(app.requests) == 3
+
+
+@pytest.mark.parametrize("then", [
+    lambda connection, stream: connection.reset_stream(stream, INTERNAL_ERROR),
+    lambda connection, stream: connection.reset_stream(stream, REFUSED_STREAM),
+    lambda connection, stream: connection.goaway(0),
+    lambda connection, stream: connection.answer(stream, b"x" * 10, 503),
+    lambda connection, stream: [connection.head(stream, 103) for _ in range(9)],
+    lambda connection, stream: (connection.head(stream, 403), [connection.data(stream, b"x" * 16000, end=False) for _ in range(5)]),
+    lambda connection, stream: (connection.head(stream, 200), connection.reset_stream(stream, INTERNAL_ERROR)),
+    lambda connection, stream: connection.head(stream, 200),
+], ids=["reset", "refused", "goaway", "503", "interims", "large", "cut", "stops"])
+def test_without_a_valid_answer_in_http2_nobody_gets_in(start_h2, then):
+    def script(connection):
+        connection.greet()
+        then(connection, connection.request_whole())
+        connection.rest()
+    _, app, gateway = start_h2(script, timeout="500ms")
+    with gateway.client() as client:
+        assert_made_here(client.get("/x"), "auth_unavailable")
+    assert not app.requests
+    wait_until(lambda: "forward_auth: upstream judge" in gateway.stderr(), "the notice")
 
 
 def test_a_judge_with_one_connection(portico, upstream):
