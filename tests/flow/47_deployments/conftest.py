@@ -1,13 +1,14 @@
-"""deployment(NAME, ...) serves a copy of conf/NAME.yaml, as it is, with certificates made here and stand-ins for its servers."""
+"""deployment(NAME, ...) serves a copy of conf/NAME.yaml with certificates made here and stand-ins for its servers."""
 import pathlib
 import re
-import shutil
+import socket
 
 import pytest
 
 from lib.gateway import Gateway
 from lib.ports import free_port
 from lib.tls import Authority, TlsClient, client_context
+from lib.wire import Wire
 
 CONF = pathlib.Path(__file__).parents[3] / "conf"
 
@@ -25,20 +26,31 @@ class Deployment(Gateway):
         """A TLS connection for the host."""
         return TlsClient(self.ports[":443"], client_context(self.authority, alpn=alpn), host)
 
+    def secure_from(self, address, host):
+        """The same from another address of this machine."""
+        sock = socket.create_connection(("127.0.0.1", self.ports[":443"]), source_address=(address, 0))
+        return Wire(client_context(self.authority).wrap_socket(sock, server_hostname=host))
+
 
 @pytest.fixture
 def deployment(tmp_path):
-    """deployment("vrss", {"vrss-api:3000": upstream, ...}, ["vrss.example", ...]): the names of its certificate come last."""
+    """deployment("vrss", {"vrss-api:3000": upstream, ...}, ["vrss.example", ...]): what its certificate is for; `changes` are made to
+    the text, which is served as it is otherwise."""
     started = []
 
-    def start(name, servers, names=()):
+    def start(name, servers, names=(), changes=()):
         (tmp_path / "conf").mkdir()
         (tmp_path / "run").mkdir()
         (tmp_path / "certs").mkdir()
         authority = Authority(tmp_path / "certs")
         if names:
             authority.make(*names)
-        file = pathlib.Path(shutil.copy(CONF / f"{name}.yaml", tmp_path / "conf"))
+        file = tmp_path / "conf" / f"{name}.yaml"
+        text = (CONF / file.name).read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        file.write_text(text)
         gateway = Deployment(file, tmp_path / "run", {server: upstream.address for server, upstream in servers.items()})
         gateway.authority = authority
         started.append(gateway)
