@@ -132,6 +132,10 @@ static uint64_t state_timeout_us(const struct h1_inbound *session)
 static void enter(struct h1_inbound *session, enum inbound_state state)
 {
     session->state = state;
+    if (state == INBOUND_FRESH || state == INBOUND_IDLE)
+        session_rest(session->home, &session->session);
+    else
+        session_stir(session->home, &session->session);
     if (state == INBOUND_ACTIVE)
         return;
     session->since_us = clock_now_us(&session->home->loop->clock);
@@ -479,7 +483,18 @@ static void kill_session(struct session *base)
     stream_fail(&session->request->stream, FAULT_shutdown, FAULT_NONE);
 }
 
-static const struct session_ops inbound_session_ops = {.drain = drain_session, .kill = kill_session};
+static bool shed_session(struct session *base)
+{
+    struct h1_inbound *session = CONTAINER_OF(base, h1_inbound, session);
+    if (!conn_is_quiet(session->conn))
+        return false;
+    session_free(session);
+    return true;
+}
+
+static const struct session_ops inbound_session_ops = {.drain = drain_session,
+                                                       .kill = kill_session,
+                                                       .shed = shed_session};
 
 void h1_inbound_open(struct session_home *home, struct conn *conn, const struct session_client *client)
 {

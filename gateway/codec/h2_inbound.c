@@ -243,7 +243,18 @@ static void kill_session(struct session *base)
     h2_session_die(session);
 }
 
-static const struct session_ops inbound_session_ops = {.drain = drain_session, .kill = kill_session};
+/* It is told, so that what it asks meanwhile is answered. */
+static bool shed_session(struct session *base)
+{
+    struct h2_inbound *session = CONTAINER_OF(base, h2_inbound, session);
+    bool serves = session->state == H2_SERVING;
+    drain_session(base);
+    return serves;
+}
+
+static const struct session_ops inbound_session_ops = {.drain = drain_session,
+                                                       .kill = kill_session,
+                                                       .shed = shed_session};
 
 void h2_inbound_open(struct session_home *home, struct conn *conn, const struct session_client *client)
 {
@@ -264,6 +275,7 @@ void h2_inbound_open(struct session_home *home, struct conn *conn, const struct 
     task_init(&session->flush_task, &home->loop->tasks, run_flush, true);
     session->ng = h2_session_new(session);
     session_join(home, &session->session);
+    session_rest(home, &session->session);
     conn_hand_over(conn, (struct conn_owner){on_facts, session});
     h2_session_enter(session, H2_SERVING, home->settings.head_timeout_us);
     task_wake(&session->flush_task);

@@ -85,6 +85,7 @@ static void give_birth(struct h2_request *request, enum fault fault)
     stream->rx.ended = fault || request->rx_closed || framing->kind == FRAMING_NONE;
     request->owned = true;
     session->owned++;
+    session_stir(session->home, &session->session);
     stream->facts = STREAM_OPEN | STREAM_HEAD;
     session->home->on_stream(session->home->arg, stream);
 }

@@ -267,7 +267,8 @@ static void close_stream(struct stream *stream, enum fault fault)
     struct h2_inbound *session = request->session;
     stream->owner = NULL;
     request->owned = false;
-    session->owned--;
+    if (--session->owned == 0)
+        session_rest(session->home, &session->session);
     list_remove(&session->ending, &request->ending);
     request->trailers_due = false;
     if (can_send(request) && !(request->end_sent && request->rx_closed)) {

@@ -232,6 +232,7 @@ static void read_header(struct opening *opening)
 
 static void on_rx(struct opening *opening)
 {
+    session_stir(opening->home, &opening->session);
     switch (opening->state) {
     case OPENING_HEADER: read_header(opening); break;
     case OPENING_HELLO: look_at_hello(opening); break;
@@ -265,7 +266,18 @@ static void kill_opening(struct session *base)
     opening_free(CONTAINER_OF(base, opening, session));
 }
 
-static const struct session_ops opening_ops = {.drain = drain_opening, .kill = kill_opening};
+static bool shed_opening(struct session *base)
+{
+    struct opening *opening = CONTAINER_OF(base, opening, session);
+    if (!conn_is_quiet(opening->conn))
+        return false;
+    opening_fail(opening, FAULT_overloaded);
+    return true;
+}
+
+static const struct session_ops opening_ops = {.drain = drain_opening,
+                                               .kill = kill_opening,
+                                               .shed = shed_opening};
 
 /* --- birth --- */
 
@@ -335,18 +347,19 @@ void opening_start(struct session_home *home, const struct session_entrance *ent
     struct opening *opening = opening_new(home, entrance, conn, client);
     opening->state = entrance->proxy_protocol ? OPENING_HEADER : OPENING_HELLO;
     timer_set(home->loop->timers, &opening->timer, entrance->proxy_protocol ? HEADER_US : OPENING_US);
+    session_rest(home, &opening->session);
     if (entrance->proxy_protocol && !is_trusted(&home->settings, &client->client.address))
         opening_fail(opening, FAULT_untrusted_proxy);
 }
 
 void opening_refuse(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
-                    const struct session_client *client)
+                    const struct session_client *client, enum fault fault)
 {
     struct session_client refused = *client;
-    refused.client.refusal = FAULT_too_many_connections;
-    say_refused(home, &client->client, FAULT_too_many_connections);
+    refused.client.refusal = fault;
+    say_refused(home, &client->client, fault);
     if (may_answer(home, entrance))
         session_speak(home, conn, &refused, false);
     else
-        refuse_newcomer(home, conn, FAULT_too_many_connections);
+        refuse_newcomer(home, conn, fault);
 }

@@ -18,9 +18,10 @@ void opening_start(struct session_home *home, const struct session_entrance *ent
  * sockets carry many clients: they are not counted. */
 bool opening_admits(struct session_home *home, struct conn *conn, const struct stream_client *client);
 
-/* Ends a conn that was not admitted: at once where TLS is spoken, for a handshake would cost too much, or
- * when many are being refused; else its first request is told, as nginx does. */
+/* Ends a conn that was not admitted because of too_many_connections or overloaded: at once where TLS is
+ * spoken, for a handshake would cost too much, or when many are being refused; else its first request is
+ * told, as nginx does. */
 void opening_refuse(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
-                    const struct session_client *client);
+                    const struct session_client *client, enum fault fault);
 
 #endif

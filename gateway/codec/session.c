@@ -4,16 +4,20 @@
  */
 #include "codec/session.h"
 
+#include "base/counters.h"
 #include "codec/h1_inbound.h"
 #include "codec/h2_inbound.h"
 #include "codec/opening.h"
 
 #include <stdlib.h>
 
+enum { SHED_PART = 8, IDLE_LEAST_US = 1000 * 1000 };
+
 void session_home_init(struct session_home *home, struct loop *loop, session_stream_fn *on_stream, void *arg)
 {
     *home = (struct session_home){.loop = loop, .on_stream = on_stream, .arg = arg};
     list_init(&home->sessions);
+    list_init(&home->idle);
     list_init(&home->openings);
     list_init(&home->spare_requests);
     list_init(&home->spare_streams);
@@ -21,7 +25,7 @@ void session_home_init(struct session_home *home, struct loop *loop, session_str
 
 void session_home_fini(struct session_home *home)
 {
-    CHECK(home->sessions.count == 0);
+    CHECK(home->sessions.count == 0 && home->idle.count == 0);
     tls_context_unref(&home->tls);
     h1_inbound_free_spares(home);
     h2_inbound_free_spares(home);
@@ -97,11 +101,12 @@ void session_client_fini(struct session_client *client)
     client->kept = NULL;
 }
 
-/* --- birth --- */
+/* --- who is there --- */
 
 static bool is_one_too_many(const struct session *session)
 {
-    return session->client->client.refusal == FAULT_too_many_connections;
+    enum fault refusal = session->client->client.refusal;
+    return refusal == FAULT_too_many_connections || refusal == FAULT_overloaded;
 }
 
 void session_join(struct session_home *home, struct session *session)
@@ -112,9 +117,41 @@ void session_join(struct session_home *home, struct session *session)
 
 void session_leave(struct session_home *home, struct session *session)
 {
+    session_stir(home, session);
     list_remove(&home->sessions, &session->node);
     home->refused -= is_one_too_many(session);
 }
+
+/* --- rest --- */
+
+void session_stir(struct session_home *home, struct session *session)
+{
+    list_remove(&home->idle, &session->idle);
+}
+
+void session_rest(struct session_home *home, struct session *session)
+{
+    session_stir(home, session);
+    if (is_one_too_many(session))
+        return; /* it shall be told so */
+    session->idle_since_us = clock_now_us(&home->loop->clock);
+    list_append(&home->idle, &session->idle);
+}
+
+void session_home_shed(struct session_home *home)
+{
+    uint64_t now_us = clock_now_us(&home->loop->clock);
+    for (size_t count = home->idle.count / SHED_PART + 1; count > 0; count--) {
+        struct list_node *node = list_first(&home->idle);
+        struct session *session = node ? CONTAINER_OF(node, session, idle) : NULL;
+        if (session == NULL || now_us - session->idle_since_us < IDLE_LEAST_US)
+            return;
+        session_stir(home, session);
+        counters_add(home->loop->counters, COUNTER_inbound_shed, session->ops->shed(session));
+    }
+}
+
+/* --- birth --- */
 
 void session_speak(struct session_home *home, struct conn *conn, const struct session_client *client, bool h2)
 {
@@ -141,8 +178,10 @@ void session_open(struct session_home *home, const struct session_entrance *entr
         return;
     }
     *conn_place(conn) = place;
-    if (!opening_admits(home, conn, &client.client))
-        opening_refuse(home, entrance, conn, &client);
+    if (place.refused)
+        opening_refuse(home, entrance, conn, &client, FAULT_overloaded);
+    else if (!opening_admits(home, conn, &client.client))
+        opening_refuse(home, entrance, conn, &client, FAULT_too_many_connections);
     else if (entrance->tls || entrance->proxy_protocol)
         opening_start(home, entrance, conn, &client);
     else

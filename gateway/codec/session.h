@@ -47,11 +47,15 @@ struct session_ops {
     void (*drain)(struct session *session); /* no new requests: close when idle for SESSION_LAST_CHANCE_US,
                                                else after the response */
     void (*kill)(struct session *session);  /* close now; streams under way fail */
+    bool (*shed)(struct session *session);  /* nobody is owed an answer: close; false when just now something
+                                               has come, or it closes anyway */
 };
 
 /* One inbound session; embedded in the codec's own struct. */
 struct session {
     struct list_node node;
+    struct list_node idle; /* home->idle */
+    uint64_t idle_since_us;
     const struct session_ops *ops;
     const struct session_client *client; /* who is at the other end */
     bool draining;                       /* it takes no new requests */
@@ -65,10 +69,11 @@ struct session_home {
     void *arg;
     struct tls_context *tls; /* for handshakes that begin from now on; NULL when no listener needs it */
     struct list sessions;
+    struct list idle;         /* those of the sessions that owe nobody an answer, the longest first */
     struct list openings;     /* those of the sessions that have not come to HTTP yet; who has kept us
                                  waiting longest first */
     uint64_t refusal_said_us; /* when it was last said that there are too many of them */
-    uint32_t refused;         /* of the sessions, those of clients with too many connections */
+    uint32_t refused;         /* of the sessions, those for which there is no room */
     bool draining;
     struct list spare_requests; /* for h1_inbound */
     struct list spare_streams;  /* for h2_inbound */
@@ -109,6 +114,16 @@ void session_client_copy(struct session_client *to, const struct session_client 
 
 /* Frees the texts. */
 void session_client_fini(struct session_client *client);
+
+/* The session owes nobody an answer from now on. */
+void session_rest(struct session_home *home, struct session *session);
+
+/* It does, or it is going to end. */
+void session_stir(struct session_home *home, struct session *session);
+
+/* The gateway is overloaded: closes an eighth of the sessions that owe nobody an answer, the longest idle
+ * first; who has been so for less than a second is left a moment. */
+void session_home_shed(struct session_home *home);
 
 /* How long a drained session waits for a request that may be on its way already: to close at once would drop
  * it. */

@@ -22,6 +22,7 @@ struct config_process {
     uint32_t threads;               /* 0: one per usable core */
     uint64_t shutdown_timeout_us;   /* drain: what is not finished then is closed */
     struct slice pidfile;           /* "off" or a path made absolute */
+    uint64_t memory_max;            /* bytes; 0: by the control group */
     uint32_t sandbox;               /* enum config_sandbox */
     struct config_text user, group; /* of the worker when started as root; empty: not given */
     struct config_origin *origins;  /* of the settings; config_setting_origin() reads it */

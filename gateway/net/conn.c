@@ -5,6 +5,8 @@
  */
 #include "net/internal.h"
 
+#include "base/counters.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/tcp.h>
@@ -129,6 +131,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         read_once(conn);
     else
         conn_secret_readable(conn);
+}
+
+bool conn_is_quiet(const struct conn *conn)
+{
+    char byte;
+    return conn_unread(conn).len == 0 && conn_tx_queued(conn) == 0 &&
+           recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 void conn_pause(struct conn *conn)
@@ -378,6 +387,7 @@ static struct conn *conn_new(struct loop *loop, int fd, struct conn_owner owner)
     conn->loop = loop;
     conn->owner = owner;
     task_init(&conn->flush_task, &loop->tasks, run_flush, true);
+    counters_add(loop->counters, COUNTER_sockets_opened, 1);
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     CHECK(event_assign(&conn->read_event, loop->base, fd, EV_READ | EV_PERSIST, on_readable, conn) == 0);
@@ -408,6 +418,7 @@ void conn_close(struct conn **conn_at)
     conn_secret_free(conn, true);
     close(conn->fd);
     conn->fd = -1;
+    counters_add(conn->loop->counters, COUNTER_sockets_closed, 1);
     crowd_leave(&conn->place);
     task_bury(&conn->loop->tasks, &conn->grave, bury_conn);
 }

@@ -112,6 +112,9 @@ void conn_consume(struct conn *conn, size_t len);
 /* Whether the other side has closed its sending side. */
 bool conn_at_eof(const struct conn *conn);
 
+/* Whether nothing is unread, here or in the kernel, and nothing queued: who closes it now loses nothing. */
+bool conn_is_quiet(const struct conn *conn);
+
 /* Stops reading until conn_resume(): the kernel's buffer fills and the sender stops. */
 void conn_pause(struct conn *conn);
 

@@ -34,7 +34,7 @@ struct shard {
 struct crowd {
     uint64_t seed;
     struct {
-        _Atomic uint32_t total, total_max, client_max;
+        _Atomic uint32_t total, total_max, room, client_max, gate;
     } shared;
     struct shard shards[SHARDS];
 };
@@ -61,10 +61,28 @@ void crowd_free(struct crowd **crowd_at)
     free(crowd);
 }
 
-void crowd_bound(struct crowd *crowd, uint32_t total_max, uint32_t client_max)
+void crowd_bound(struct crowd *crowd, const struct crowd_bounds *bounds)
 {
-    atomic_store(&crowd->shared.total_max, total_max);
-    atomic_store(&crowd->shared.client_max, client_max);
+    atomic_store(&crowd->shared.total_max, bounds->total);
+    atomic_store(&crowd->shared.room, bounds->room);
+    atomic_store(&crowd->shared.client_max, bounds->client);
+}
+
+static bool is_full(uint32_t count, const _Atomic uint32_t *most)
+{
+    uint32_t bound = atomic_load_explicit(most, memory_order_relaxed);
+    return bound > 0 && count >= bound;
+}
+
+/* What becomes of one who comes when so many are there. */
+static enum crowd_gate gate_for(struct crowd *crowd, uint32_t count)
+{
+    enum crowd_gate gate = atomic_load_explicit(&crowd->shared.gate, memory_order_relaxed);
+    if (is_full(count, &crowd->shared.total_max))
+        return CROWD_SHUT;
+    if (is_full(count, &crowd->shared.room))
+        return gate == CROWD_SHUT ? CROWD_SHUT : CROWD_REFUSES;
+    return count < CROWD_ALWAYS ? CROWD_OPEN : gate;
 }
 
 bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out)
@@ -72,12 +90,22 @@ bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out)
     *place_out = (struct crowd_place){.crowd = crowd};
     if (crowd == NULL)
         return true;
-    uint32_t most = atomic_load_explicit(&crowd->shared.total_max, memory_order_relaxed);
-    uint32_t before = atomic_fetch_add(&crowd->shared.total, 1);
-    if (most == 0 || before < most)
+    enum crowd_gate gate = gate_for(crowd, atomic_fetch_add(&crowd->shared.total, 1));
+    if (gate == CROWD_OPEN)
         return true;
     crowd_leave(place_out);
-    return false;
+    place_out->refused = gate == CROWD_REFUSES;
+    return place_out->refused;
+}
+
+void crowd_set_gate(struct crowd *crowd, enum crowd_gate gate)
+{
+    atomic_store(&crowd->shared.gate, gate);
+}
+
+uint32_t crowd_total(struct crowd *crowd)
+{
+    return atomic_load(&crowd->shared.total);
 }
 
 static struct client_key key_of(const struct address *client)

@@ -20,7 +20,19 @@ struct crowd_client; /* one client */
 struct crowd_place {
     struct crowd *crowd;
     struct crowd_client *client; /* counted for it; NULL: for nobody */
+    bool refused;                /* it is taken in to be told that it cannot stay, and holds nothing */
 };
+
+/* What becomes of those who come. */
+enum crowd_gate {
+    CROWD_OPEN,
+    CROWD_REFUSES, /* they are told to come back later */
+    CROWD_SHUT     /* they wait outside */
+};
+
+/* So many are let in whatever the gate: where there are few, nothing gets better by waiting for them to go.
+ */
+enum { CROWD_ALWAYS = 16 };
 
 /* Makes an empty crowd without bounds. */
 struct crowd *crowd_new(void);
@@ -28,11 +40,25 @@ struct crowd *crowd_new(void);
 /* Frees it and stores NULL; every place must have been left. Accepts NULL. */
 void crowd_free(struct crowd **crowd);
 
-/* From now on there may be so many connections in total and of one client; 0: any number. Connections that a
- * bound did not count when they began are not counted later. */
-void crowd_bound(struct crowd *crowd, uint32_t total_max, uint32_t client_max);
+/* How many there may be; 0: any number. */
+struct crowd_bounds {
+    uint32_t total;  /* who comes then waits outside */
+    uint32_t room;   /* who comes then is refused */
+    uint32_t client; /* of one client */
+};
 
-/* A place in total; false when all are taken. Without crowd (NULL) always. */
+/* From now on these bounds hold. Connections that a bound did not count when they began are not counted
+ * later. */
+void crowd_bound(struct crowd *crowd, const struct crowd_bounds *bounds);
+
+/* Sets the gate; open at first. */
+void crowd_set_gate(struct crowd *crowd, enum crowd_gate gate);
+
+/* How many places are taken. */
+uint32_t crowd_total(struct crowd *crowd);
+
+/* A place in total, or none for who is refused; false when all are taken or the gate is shut. Without crowd
+ * (NULL) always. */
 bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out);
 
 /* Counts the place for the client; false, and the place is as before, when the client has as many as it may.

@@ -1,7 +1,8 @@
 /*
  * Listening sockets: bound on the control thread, so that errors are known before anything starts, then
  * served by one listener per worker thread. Accepting is bounded per turn and rests for a moment when no file
- * descriptor or no place in the crowd is left: who comes then waits in the kernel's backlog.
+ * descriptor or no place in the crowd is left, or its gate is shut: who comes then waits in the kernel's
+ * backlog.
  */
 #ifndef PORTICO_NET_LISTENER_H
 #define PORTICO_NET_LISTENER_H

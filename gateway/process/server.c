@@ -13,6 +13,7 @@
 #include "config/diff.h"
 #include "observe/access_log.h"
 #include "process/ocsp.h"
+#include "process/overload.h"
 #include "process/thread.h"
 #include "process/tls_setup.h"
 #include "upstream/resolver.h"
@@ -43,6 +44,7 @@ struct server {
     uint32_t without_address;
     struct slots_book *slots;
     struct crowd *crowd;
+    struct overload *overload;
     struct thread *threads[SOCKETS_THREADS_MAX];
     uint32_t thread_count;
     uint32_t ended_count;
@@ -144,6 +146,13 @@ void server_set_tls(struct server *server, struct tls_context *tls)
         thread_set_tls(server->threads[i], tls);
 }
 
+static void relieve(void *arg)
+{
+    struct server *server = arg;
+    for (uint32_t i = 0; i < server->thread_count; i++)
+        thread_shed(server->threads[i]);
+}
+
 /* --- stopping --- */
 
 static void deliver_ended(struct letter *letter, void *receiver)
@@ -226,6 +235,7 @@ static void take_over(struct server *server)
     server->snapshot = coming->snapshot;
     coming->snapshot = NULL;
     follow_responders(server, tls_of(server->snapshot));
+    overload_follow(server->overload, server->snapshot->config, server->thread_count);
     log_info("server", "serving the new configuration generation=%llu",
              (unsigned long long)server->snapshot->generation);
 }
@@ -313,6 +323,7 @@ static bool prepare(struct server *server, const struct server_settings *setting
     }
     server->offload = offload_new((settings->sockets->threads + 1) / 2, OFFLOAD_WAITING_MAX);
     make_threads(server, settings->sockets);
+    overload_follow(server->overload, config, server->thread_count);
     return start_resolver(server);
 }
 
@@ -324,6 +335,8 @@ struct server *server_start(const struct server_settings *settings)
     server->snapshot = snapshot_ref(settings->snapshot);
     server->slots = slots_book_new();
     server->crowd = crowd_new();
+    server->overload =
+        overload_start(&(struct overload_settings){server->base, server->crowd, relieve, server});
     mailbox_open(&server->mailbox, server->base, server);
     server->deadline = event_new(server->base, -1, 0, on_deadline, server);
     server->patience = event_new(server->base, -1, 0, on_patience, server);
@@ -346,6 +359,7 @@ void server_end(struct server **server_at)
     if (server == NULL)
         return;
     offload_free(&server->offload);
+    overload_stop(&server->overload);
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_end(&server->threads[i]);
     slots_book_free(&server->slots);

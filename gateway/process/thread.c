@@ -118,6 +118,14 @@ static void deliver_kill(struct letter *letter, void *receiver)
     free(letter);
 }
 
+static void deliver_shed(struct letter *letter, void *receiver)
+{
+    struct thread *thread = receiver;
+    session_home_shed(&thread->sessions);
+    clusters_shed(&thread->clusters);
+    free(letter);
+}
+
 static void post(struct thread *thread, struct letter *letter,
                  void (*deliver)(struct letter *letter, void *receiver))
 {
@@ -175,8 +183,6 @@ static void serve_from(struct thread *thread, struct snapshot *snapshot)
     thread->exchanges.pin = pin_new(snapshot, &thread->clusters);
     exchange_home_follow(&thread->exchanges);
     thread->sessions.settings = settings_of(snapshot->config);
-    crowd_bound(thread->crowd, snapshot->config->client.connections_max,
-                snapshot->config->client.connections_per_client);
     session_home_set_tls(&thread->sessions, (struct tls_context *)snapshot_part(snapshot, &tls_module));
 }
 
@@ -259,6 +265,11 @@ void thread_serve(struct thread *thread, struct snapshot *snapshot, const int *s
     serve->count = count;
     memcpy(serve->sockets, sockets, count * sizeof *sockets);
     post(thread, &serve->letter, deliver_serve);
+}
+
+void thread_shed(struct thread *thread)
+{
+    post(thread, malloc(sizeof(struct letter)), deliver_shed);
 }
 
 void thread_drain(struct thread *thread)

@@ -46,6 +46,9 @@ void thread_adopt(struct thread *thread, struct endpoint_set *set);
 /* Gives it the context of TLS handshakes that begin from now on. */
 void thread_set_tls(struct thread *thread, struct tls_context *server);
 
+/* The gateway is overloaded: close some of the connections that are idle. */
+void thread_shed(struct thread *thread);
+
 /* Serve no new connections; end when the last exchange has. */
 void thread_drain(struct thread *thread);
 

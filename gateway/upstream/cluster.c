@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { SHED_PART = 8 };
+
 void clusters_init(struct clusters *clusters, struct loop *loop, struct slots_book *book,
                    clusters_hurry_fn *hurry, void *arg)
 {
@@ -57,6 +59,17 @@ static void close_idle(struct cluster *cluster)
     for (struct list_node *node = list_first(&cluster->endpoints); node;
          node = list_next(&cluster->endpoints, node))
         pool_close_idle(CONTAINER_OF(node, endpoint, node));
+}
+
+void clusters_shed(struct clusters *clusters)
+{
+    for (struct list_node *node = list_first(&clusters->all); node; node = list_next(&clusters->all, node)) {
+        struct list *endpoints = &CONTAINER_OF(node, cluster, node)->endpoints;
+        for (struct list_node *at = list_first(endpoints); at; at = list_next(endpoints, at)) {
+            struct endpoint *endpoint = CONTAINER_OF(at, endpoint, node);
+            pool_give_up(endpoint, (uint32_t)endpoint->idle.count / SHED_PART + 1, false);
+        }
+    }
 }
 
 /* --- connections that are bounded over all threads --- */

@@ -47,7 +47,7 @@ OTHER = {"TARGET": "/nowhere/seven", "COUNT": "7", "DURATION": "7s", "SIZE": "7K
 SAID_AS = {("maintenance", "on"): "maintenance"}  # a whole mapping goes
 PARTICULAR = {
     ("cookies", "same_site"): "strict", ("limit", "status"): "503", ("respond", "status"): "201", ("maintenance", "status"): "501",
-    ("limit", "memory"): "1MiB",
+    ("limit", "memory"): "1MiB", ("process", "memory_max"): "1GiB",
     ("log", "access"): "stdout", ("log", "level"): "debug", ("upstream", "protocol"): "h2c",
 }
 

@@ -243,7 +243,7 @@ static void one_connection_too_many_is_refused_as_http(void **state)
     enum { TOLD = 3 };
     const struct session_entrance clear = {.tls = false};
     struct crowd *crowd = crowd_new();
-    crowd_bound(crowd, 0, 1);
+    crowd_bound(crowd, &(struct crowd_bounds){.client = 1});
     struct address remote;
     assert_true(address_from_literal(SLICE("192.0.2.1"), 4711, &remote));
     for (unsigned i = 0; i <= TOLD; i++) {

@@ -55,6 +55,7 @@ static void whole(void **state)
                               "  threads: 0  # default\n"
                               "  shutdown_timeout: 30s  # default\n"
                               "  pidfile: off  # default\n"
+                              "  memory_max: 0  # default\n"
                               "  sandbox: on  # default\n"
                               "log:\n"
                               "  access: stdout  # default\n"

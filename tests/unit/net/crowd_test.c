@@ -43,7 +43,7 @@ static void the_total_is_bounded(void **state)
 {
     (void)state;
     struct crowd_place places[3], other;
-    crowd_bound(crowd, 3, 0);
+    crowd_bound(crowd, &(struct crowd_bounds){.total = 3});
     for (int i = 0; i < 3; i++)
         assert_true(enter(&places[i], "192.0.2.1"));
     assert_false(crowd_enter(crowd, &other));
@@ -52,7 +52,7 @@ static void the_total_is_bounded(void **state)
     crowd_leave(&places[1]); /* gives up nothing */
     assert_true(crowd_enter(crowd, &places[1]));
     assert_false(crowd_enter(crowd, &other));
-    crowd_bound(crowd, 4, 0);
+    crowd_bound(crowd, &(struct crowd_bounds){.total = 4});
     assert_true(crowd_enter(crowd, &other));
     crowd_leave(&other);
     for (int i = 0; i < 3; i++)
@@ -63,7 +63,7 @@ static void each_client_is_bounded(void **state)
 {
     (void)state;
     struct crowd_place a, b, c, other;
-    crowd_bound(crowd, 0, 2);
+    crowd_bound(crowd, &(struct crowd_bounds){.client = 2});
     assert_true(enter(&a, "192.0.2.1") && enter(&b, "192.0.2.1"));
     assert_false(enter(&c, "192.0.2.1"));
     assert_non_null(c.crowd); /* it still has its place in total */
@@ -83,7 +83,7 @@ static void an_ipv6_client_is_its_64(void **state)
 {
     (void)state;
     struct crowd_place a, b, other, mapped;
-    crowd_bound(crowd, 0, 1);
+    crowd_bound(crowd, &(struct crowd_bounds){.client = 1});
     assert_true(enter(&a, "2001:db8:1:2::1"));
     assert_false(enter(&b, "2001:db8:1:2:ffff::2"));
     assert_true(enter(&other, "2001:db8:1:3::1"));
@@ -100,7 +100,7 @@ static void nothing_is_counted_without_a_bound(void **state)
     struct crowd_place before, after, more;
     assert_true(enter(&before, "192.0.2.1"));
     assert_null(before.client);
-    crowd_bound(crowd, 0, 1);
+    crowd_bound(crowd, &(struct crowd_bounds){.client = 1});
     assert_true(enter(&after, "192.0.2.1"));
     assert_false(enter(&more, "192.0.2.1"));
     crowd_leave(&before);
@@ -117,6 +117,34 @@ static void without_a_crowd_everybody_may(void **state)
     assert_true(crowd_enter(NULL, &place));
     assert_true(crowd_count(&place, &address));
     crowd_leave(&place);
+}
+
+static void a_gate_refuses_or_shuts_out(void **state)
+{
+    (void)state;
+    struct crowd_place few[CROWD_ALWAYS], other;
+    crowd_set_gate(crowd, CROWD_SHUT);
+    for (int i = 0; i < CROWD_ALWAYS; i++) /* a few may always come */
+        assert_true(crowd_enter(crowd, &few[i]) && !few[i].refused);
+    assert_int_equal(crowd_total(crowd), CROWD_ALWAYS);
+    assert_false(crowd_enter(crowd, &other));
+    crowd_set_gate(crowd, CROWD_REFUSES);
+    assert_true(crowd_enter(crowd, &other) && other.refused);
+    assert_null(other.crowd); /* it holds no place */
+    assert_int_equal(crowd_total(crowd), CROWD_ALWAYS);
+    crowd_leave(&other);
+    crowd_set_gate(crowd, CROWD_OPEN);
+    assert_true(crowd_enter(crowd, &other) && !other.refused);
+    crowd_leave(&other);
+    crowd_bound(crowd, &(struct crowd_bounds){.total = CROWD_ALWAYS});
+    assert_false(crowd_enter(crowd, &other));
+    assert_false(other.refused);
+    crowd_bound(crowd, &(struct crowd_bounds){.room = CROWD_ALWAYS});
+    assert_true(crowd_enter(crowd, &other) && other.refused);
+    crowd_leave(&few[0]);
+    assert_true(crowd_enter(crowd, &few[0]) && !few[0].refused);
+    for (int i = 0; i < CROWD_ALWAYS; i++)
+        crowd_leave(&few[i]);
 }
 
 enum { THREADS = 4, ROUNDS = 20000, OPEN = 8 };
@@ -143,7 +171,7 @@ static void many_threads(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
-    crowd_bound(crowd, 30, 2);
+    crowd_bound(crowd, &(struct crowd_bounds){.total = 30, .client = 2});
     for (int i = 0; i < THREADS; i++)
         loop_start_pthread(&threads[i], come_and_go, (void *)(uintptr_t)(i + 1));
     for (int i = 0; i < THREADS; i++)
@@ -160,9 +188,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(the_total_is_bounded),          TEST(each_client_is_bounded),
-        TEST(an_ipv6_client_is_its_64),      TEST(nothing_is_counted_without_a_bound),
-        TEST(without_a_crowd_everybody_may), TEST(many_threads),
+        TEST(the_total_is_bounded),
+        TEST(each_client_is_bounded),
+        TEST(an_ipv6_client_is_its_64),
+        TEST(nothing_is_counted_without_a_bound),
+        TEST(without_a_crowd_everybody_may),
+        TEST(a_gate_refuses_or_shuts_out),
+        TEST(many_threads),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

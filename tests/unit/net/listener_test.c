@@ -398,7 +398,7 @@ static void it_rests_when_the_crowd_is_full(void **state)
     (void)state;
     unsigned port;
     crowd = crowd_new();
-    crowd_bound(crowd, 2, 0);
+    crowd_bound(crowd, &(struct crowd_bounds){.total = 2});
     start_on(bind_free("127.0.0.1", &port));
     connect_clients("127.0.0.1", port, 0, 4);
     TURN_UNTIL(accepted == 2);

@@ -471,11 +471,32 @@ static void fewer_than_there_are_rest_no_more(void **state)
     assert_int_equal(endpoint->idle.count, 1);
 }
 
+static void overload_closes_the_coldest(void **state)
+{
+    (void)state;
+    struct outbound *warm = dial(), *cold = dial(), *busy = dial();
+    use(cold, servers[1]);
+    pool_give(&cold, FAULT_NONE);
+    use(warm, servers[0]);
+    pool_give(&warm, FAULT_NONE);
+    clusters_shed(&clusters);
+    assert_int_equal(endpoint->idle.count, 1);
+    assert_true(is_closed(servers[1]));
+    assert_false(is_closed(servers[0]));
+    clusters_shed(&clusters);
+    clusters_shed(&clusters);
+    assert_true(is_closed(servers[0]));
+    assert_false(is_closed(servers[2]));
+    use(busy, servers[2]);
+    pool_give(&busy, FAULT_NONE);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_connection_is_dialled_and_rests),
+        TEST(overload_closes_the_coldest),
         TEST(it_is_taken_warm),
         TEST(the_warmest_comes_first),
         TEST(fresh_ones_leave_the_pool_alone),

@@ -1,0 +1,331 @@
+"""Short of open files or of memory: idle connections go first, then who comes is told to come back, then nobody is accepted; what runs
+goes on to its end, and when it is over everything is as before."""
+import hashlib
+import select
+import socket
+import threading
+import time
+
+import pytest
+
+from lib.client import Client, get
+from lib.h2raw import NO_ERROR, H2
+from lib.ports import free_port
+from lib.tls import Authority, TlsClient, client_context, tls_listener
+from lib.upstream import named, ok
+from lib.wait import PATIENCE, SANITIZED, wait_until
+from lib.wire import Closed
+
+FILES = 256
+LIMITED = ["prlimit", f"--nofile={FILES}:{FILES}"]
+PART = bytes(range(256)) * 64
+IDLE_CLOSED = "in use: idle connections are closed;"
+REFUSING = "new ones refused with 503"
+OVER = "nothing is closed or refused any more"
+
+
+class Held:
+    """A service whose answers begin at once and end when they are released."""
+
+    def __init__(self):
+        self.released = threading.Event()
+
+    def __call__(self, connection):
+        while request := connection.request():
+            if request.target != "/held":
+                connection.send(ok(b"quick"))
+                continue
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * len(PART)) + PART)
+            assert self.released.wait(4 * PATIENCE)
+            connection.send(PART)
+
+
+@pytest.fixture
+def held():
+    held = Held()
+    yield held
+    held.released.set()
+
+
+def is_closed(client):
+    readable, _, _ = select.select([client.sock], [], [], 0)
+    try:
+        return bool(readable) and client.sock.recv(1, socket.MSG_PEEK) == b""
+    except ConnectionResetError:
+        return True
+
+
+def run_one(gateway):
+    """A client that has got half of its answer."""
+    client = gateway.client()
+    client.send(get("/held"))
+    head = client.head()
+    assert head.status == 200, head
+    assert client.exactly(len(PART)) == PART
+    return client
+
+
+def assert_finishes(client):
+    assert client.exactly(len(PART)) == PART
+    assert client.get("/").body == b"quick"
+
+
+def status(client):
+    """Of an answer, be it one that was sent before anything was asked; None when the connection ended without."""
+    try:
+        client.send(get("/"))
+        return client.response()
+    except (Closed, ConnectionError):
+        return None
+
+
+def besiege(gateway):
+    """Clients that have asked once and do not come to the end of their second head, which is not the same as being idle: as many as
+    are let in."""
+    crowd = []
+    while True:
+        assert len(crowd) < FILES
+        client = gateway.client()
+        client.send(get("/") + get("/")[:-2])
+        response = client.response()
+        if response.status == 503:
+            break
+        crowd.append(client)
+    assert_told(response)
+    wait_until(lambda: REFUSING in gateway.stderr(), "a full house")
+    return crowd
+
+
+def assert_told(response):
+    assert response.status == 503 and int(response.get("Retry-After")) >= 1
+    assert response.get("Connection") == "close" and b"short of open files or memory" in response.body
+
+
+def assert_recovers(gateway):
+    wait_until(lambda: OVER in gateway.stderr(), "the end of the overload")
+    with gateway.client() as client:
+        assert client.get("/").body == b"quick"
+    assert gateway.worker() == gateway.pid
+
+
+# Open files -----------------------------------------------------------------------------------------------
+
+def test_the_longest_idle_go_first_and_what_runs_goes_on(portico, upstream, held):
+    gateway = portico(upstream(held), prefix=LIMITED)
+    running = [run_one(gateway) for _ in range(10)]
+    idle = [gateway.client() for _ in range(90)]
+    assert all(client.get("/").status == 200 for client in idle)
+    assert "overload:" not in gateway.stderr()
+    more = [gateway.client() for _ in range(22)]
+    assert [status(client).status for client in more] == [200] * len(more)
+    wait_until(lambda: OVER in gateway.stderr(), "room")
+    closed = [is_closed(client) for client in idle + more]
+    assert 5 < sum(closed) < 60
+    assert closed == sorted(closed, reverse=True), "older ones are closed, younger ones are not"
+    assert gateway.stderr().count(IDLE_CLOSED) == gateway.stderr().count(OVER) == 1
+    assert "LimitNOFILE=" in gateway.stderr()
+    assert not any(map(is_closed, running))
+    held.released.set()
+    for client in running:
+        assert_finishes(client)
+    assert_recovers(gateway)
+
+
+def test_who_comes_is_told_and_what_runs_ends_well(portico, upstream, held):
+    gateway = portico(upstream(held), prefix=LIMITED, client={"head_timeout": "1m"})
+    running = [run_one(gateway) for _ in range(30)]
+    crowd = besiege(gateway)
+    for _ in range(20):
+        with gateway.client() as client:
+            assert_told(status(client))
+            assert client.ended()
+    assert gateway.descriptors() < FILES - 30
+    assert "reason=overloaded" in gateway.stderr()
+    held.released.set()
+    for client in running:
+        assert_finishes(client)
+    for client in crowd:
+        client.close()
+    assert_recovers(gateway)
+    wait_until(lambda: sum(record.cause == "overloaded" for record in gateway.log_records()) == 21, "a record of each refusal")
+    assert {record.cause for record in gateway.log_records()} <= {"ok", "client_gone", "head_timeout", "overloaded"}
+
+
+def test_upstreams_have_descriptors_of_their_own(portico, upstream, held):
+    """Clients that only hold connections leave enough for those that ask for something."""
+    gateway = portico(upstream(held), prefix=LIMITED, client={"head_timeout": "1m"})
+    crowd = besiege(gateway)
+    assert len(crowd) > FILES / 3
+    for client in crowd[:40]:
+        client.send(b"\r\n")
+    for client in crowd[:40]:
+        assert client.response().body == b"quick"
+    for client in crowd:
+        client.close()
+    assert_recovers(gateway)
+
+
+def test_who_waits_outside_is_served_in_the_end(portico, upstream, held):
+    """All that were idle ask at once: there is nothing left for newcomers, not even for an answer."""
+    gateway = portico(upstream(held), prefix=LIMITED)
+    crowd = [gateway.client() for _ in range(91)]
+    for client in crowd:
+        client.send(get("/held"))
+    for client in crowd:
+        assert client.head().status == 200
+        assert client.exactly(len(PART)) == PART
+    wait_until(lambda: "no new ones accepted" in gateway.stderr(), "a pause")
+    with gateway.client() as late:
+        late.send(get("/"))
+        assert select.select([late.sock], [], [], 0.3)[0] == []
+        held.released.set()
+        for client in crowd:
+            assert client.exactly(len(PART)) == PART
+            client.close()
+        assert late.response().body == b"quick"
+    assert_recovers(gateway)
+
+
+def test_idle_http2_clients_are_told(portico, upstream, held):
+    gateway = portico(upstream(held), prefix=LIMITED)
+    connections = []
+    for _ in range(118):
+        connections.append(H2(gateway.port))
+        stream = connections[-1].request("/")
+        assert connections[-1].finish(stream).body == b"quick"
+    wait_until(lambda: IDLE_CLOSED in gateway.stderr(), "a stage")
+    first = connections[0]
+    first.finish_all()
+    assert [code for _, code in first.goaways] == [NO_ERROR, NO_ERROR]
+    for connection in connections:
+        connection.close()
+    assert_recovers(gateway)
+
+
+def test_on_a_tls_port_there_is_no_handshake(portico, upstream, held, tmp_path):
+    authority, port = Authority(tmp_path), free_port()
+    authority.make("one.test")
+    gateway = portico(upstream(held), prefix=LIMITED, listen=[tls_listener(port)], client={"head_timeout": "1m"},
+                      tls={"certificates": [authority.setting("one.test")]})
+    crowd = besiege(gateway)
+    with Client(port) as refused:
+        assert refused.rest() == b""
+    for client in crowd:
+        client.close()
+    assert_recovers(gateway)
+    with TlsClient(port, client_context(authority)) as client:
+        assert client.get("/", host="one.test").body == b"quick"
+
+
+# Memory ---------------------------------------------------------------------------------------------------
+
+BODY = hashlib.shake_128(b"portico").digest(4 << 20)
+MIB = 1 << 20
+# What is freed goes back to the kernel at once.
+FRUGAL = {"ASAN_OPTIONS": "quarantine_size_mb=0:thread_local_quarantine_size_kb=0:allocator_release_to_os_interval_ms=50"}
+
+
+def bulky(connection):
+    while request := connection.request():
+        connection.send(ok(BODY if request.target == "/bulk" else b"quick"))
+
+
+class Stalled:
+    """A client that does not read what it has asked for."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def assert_whole(self):
+        assert self.client.exactly(len(BODY)) == BODY
+        self.client.close()
+
+
+def test_memory_has_a_limit(portico, upstream):
+    """Clients that do not read hold memory; no more come in than there is room for, and those in there lose nothing."""
+    gateway = portico(upstream(bulky), environment=FRUGAL, client={"write_timeout": "5m"})
+    with gateway.client() as client:
+        assert client.get("/").body == b"quick"
+    at_rest = gateway.rss()
+    limit = at_rest * 4 // 3 + 16 * MIB * (3 if SANITIZED else 1)
+    gateway.rewrite(lambda config: config["process"].update(memory_max=f"{limit // 1024}KiB"))
+    gateway.reload(gateway.config)
+    stalled, refused = [], None
+    while not refused:
+        assert len(stalled) < 2000
+        client = Client(gateway.port, keep=False, receive_buffer=4096)
+        client.send(get("/bulk"))
+        while not select.select([client.sock], [], [], 0.5)[0]:  # it waits outside
+            stalled.pop(0).assert_whole()
+        head = client.head()
+        if head.status == 503:
+            refused = client.content(head)
+        else:
+            assert head.status == 200
+            stalled.append(Stalled(client))
+    assert_told(refused)
+    assert "MiB of memory in use" in gateway.stderr() and "process.memory_max" in gateway.stderr()
+    assert gateway.rss() < 1.2 * limit
+    assert len(stalled) > 16
+    for client in stalled:
+        client.assert_whole()
+    assert_recovers(gateway)
+
+
+def test_a_limit_that_cannot_be_kept_leaves_a_few(portico, upstream):
+    """Nothing is gained by refusing everybody when nobody is there."""
+    gateway = portico(upstream(named("app")), process={"memory_max": "1MiB"})
+    wait_until(lambda: "of 1 MiB of memory in use" in gateway.stderr(), "the complaint")
+    with gateway.client() as client:
+        assert client.get("/").body == b"app"
+    crowd = [gateway.client() for _ in range(16)]
+    for client in crowd:
+        client.send(get("/")[:-2])
+    with gateway.client() as late:
+        late.send(get("/"))
+        assert select.select([late.sock], [], [], 0.3)[0] == []
+        for client in crowd:
+            client.close()
+        assert late.response().status == 200
+
+
+# A storm of connections -----------------------------------------------------------------------------------
+
+def storm(port, over, made):
+    """Connects and leaves, as fast as this can."""
+    while not over.is_set():
+        batch = []
+        for _ in range(50):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+            batch.append(sock)
+        made.append(len(batch))
+        for sock in batch:
+            sock.close()
+
+
+def test_a_storm_of_connections_leaves_what_runs_alone(portico, upstream):
+    """One thread: its keep-alive client and its download go on while others knock."""
+    gateway = portico(upstream(bulky))
+    over, made = threading.Event(), []
+    download = Client(gateway.port, keep=False)
+    with gateway.client() as client:
+        assert client.get("/").body == b"quick"
+        storms = [threading.Thread(target=storm, args=(gateway.port, over, made)) for _ in range(2)]
+        for each in storms:
+            each.start()
+        try:
+            slowest, until = 0, time.monotonic() + 2
+            while time.monotonic() < until:
+                begun = time.monotonic()
+                assert client.get("/").body == b"quick"
+                slowest = max(slowest, time.monotonic() - begun)
+                assert download.ask(get("/bulk")).body == BODY
+        finally:
+            over.set()
+            for each in storms:
+                each.join()
+        assert sum(made) > 1000
+        assert slowest < PATIENCE / 4
+        assert client.get("/").body == b"quick"
