@@ -40,7 +40,7 @@ struct supervisor {
     struct event *signals[SIGNAL_COUNT];
     struct generation in_force;
     struct generation coming; /* the worker has it and has not answered yet */
-    bool outdated;            /* asked to reload once more since */
+    bool outdated;            /* asked to reload since, or since the upgrade began */
     uint32_t threads;
     int log_destination;
     struct tls_watch *tls_watch;
@@ -161,15 +161,16 @@ static bool renew_values(void *arg, const struct archive *files)
     return true;
 }
 
+/* One at a time; and while an upgrade is under way, the new process may or may not have read the file. */
 static void reload(struct supervisor *supervisor)
 {
-    supervisor->outdated = supervisor->coming.snapshot != NULL;
-    if (supervisor->outdated || supervisor->stopping)
+    supervisor->outdated = supervisor->coming.snapshot || supervisor->upgrade;
+    if (supervisor->stopping)
+        log_error("server", "no reload: this process is draining");
+    else if (supervisor->upgrade)
+        log_info("server", "the reload waits for the end of the upgrade");
+    if (supervisor->stopping || supervisor->outdated)
         return;
-    if (supervisor->upgrade) {
-        log_error("server", "no reload while an upgrade is under way: the new process has read the file");
-        return;
-    }
     notify_reloading();
     offer(supervisor, generation_make(&supervisor->coming, supervisor->source, &supervisor->in_force,
                                       supervisor->threads));
@@ -238,6 +239,13 @@ static void end(struct supervisor *supervisor, int exit_code)
     event_base_loopbreak(supervisor->base);
 }
 
+/* It may be the configuration that the worker has died of: who has asked for it may ask again. */
+static void give_up(struct supervisor *supervisor)
+{
+    log_error("server", "the worker has ended before it took the new configuration");
+    keep_the_old(supervisor);
+}
+
 static void on_death(struct supervisor *supervisor, int status)
 {
     bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -247,11 +255,14 @@ static void on_death(struct supervisor *supervisor, int status)
     supervisor->on_link = NULL;
     child_forget(&supervisor->child);
     if (supervisor->coming.snapshot)
-        keep_the_old(supervisor);
-    if (supervisor->stopping || !supervisor->has_served)
+        give_up(supervisor);
+    if (supervisor->stopping || !supervisor->has_served) {
         end(supervisor, well ? EXIT_SUCCESS : EXIT_FAILURE);
-    else
-        start_later(supervisor);
+        return;
+    }
+    start_later(supervisor);
+    if (supervisor->outdated && !supervisor->upgrade)
+        reload(supervisor);
 }
 
 /* --- signals --- */
@@ -303,9 +314,13 @@ static void on_upgraded(void *arg, pid_t pid, const char *problem)
     upgrade_stop(&supervisor->upgrade);
     if (problem) {
         log_error("supervisor", "no upgrade, this process goes on: process %d: %s", (int)pid, problem);
+        if (supervisor->outdated)
+            reload(supervisor);
         return;
     }
     log_info("supervisor", "upgraded: process %d serves, this one drains", (int)pid);
+    if (supervisor->outdated)
+        kill(pid, SIGHUP);
     notify("MAINPID=%d", (int)pid);
     drain(supervisor);
 }

@@ -1,36 +1,17 @@
 """SIGUSR2: the program that is on disk now takes over; whoever is served does not notice, and a bad one changes nothing."""
 import os
 import pathlib
-import shutil
 import signal
 import threading
 
 import pytest
 
-from lib.adopted import Adopted, adopt_orphans
+from lib.adopted import Adopted
 from lib.client import Client, get, upgrade as upgrade_to_websocket
 from lib.gateway import route_to
 from lib.upstream import named, websocket
-from lib.wait import BINARY, PATIENCE, SLOW, wait_until
+from lib.wait import PATIENCE, SLOW, wait_until
 from lib.wire import Closed
-
-
-@pytest.fixture
-def program(tmp_path):
-    """program() is the path of a copy of the gateway's binary; program(text) puts a script in its place."""
-    path = tmp_path / "portico"
-
-    def put(script=None):
-        new = tmp_path / "portico.new"
-        if script:
-            new.write_text(f"#!/bin/sh\n{script}\n")
-        else:
-            shutil.copy(BINARY, new)
-        new.chmod(0o755)
-        new.rename(path)
-        return path
-    adopt_orphans()
-    return put
 
 
 def upgrade(gateway):
