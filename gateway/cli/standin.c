@@ -98,10 +98,10 @@ static unsigned port_of(int fd)
     return address_port(&address);
 }
 
-unsigned standins_add(struct standins *standins, struct slice name)
+unsigned standins_add(struct standins *standins, struct slice name, unsigned port)
 {
     CHECK(!standins->started);
-    int fd = listener_bind(&(struct endpoint_name){.host = SLICE("127.0.0.1")});
+    int fd = listener_bind(&(struct endpoint_name){.host = SLICE("127.0.0.1"), .port = port});
     if (fd < 0)
         return 0;
     struct standin *standin = calloc(1, sizeof *standin + name.len + 1);

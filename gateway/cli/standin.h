@@ -14,8 +14,9 @@ struct standins;
 /* An empty set whose thread does not run yet. */
 struct standins *standins_new(void);
 
-/* Adds one that says `name`; gives its port on 127.0.0.1, or 0 with errno. Not once started. */
-MUST_USE unsigned standins_add(struct standins *standins, struct slice name);
+/* Adds one that says `name` on a port of 127.0.0.1, 0: any; gives the port, or 0 with errno. Not once
+ * started. */
+MUST_USE unsigned standins_add(struct standins *standins, struct slice name, unsigned port);
 
 /* Starts serving. */
 void standins_start(struct standins *standins);

@@ -4,14 +4,13 @@
  * it is: one real service among stand-ins, or a listener of one's own choice.
  */
 #include "cli/cli.h"
+#include "cli/lift.h"
 #include "cli/lines.h"
 #include "cli/serve.h"
 #include "cli/standin.h"
 #include "config/override.h"
 
 #include <errno.h>
-
-enum { PORT_HTTPS = 443, PORTS_PRIVILEGED = 1024, PORT_SHIFT = 8000, PORT_MAX = 65535 };
 
 /* A trial. */
 struct trial {
@@ -49,38 +48,17 @@ static struct endpoint_name name_of(struct slice text)
 
 /* --- before anything starts --- */
 
-static bool is_taken(const struct config *config, unsigned port)
+static bool is_given_to(void *arg, struct slice text)
 {
-    for (uint32_t i = 0; i < config->listener_count; i++)
-        if (!config->listeners[i].name.is_unix && config->listeners[i].name.port == port)
-            return true;
-    return false;
-}
-
-/* 80 becomes 8080 and 443 becomes 8443, or the next port that no listener of the file has. */
-static void lift(struct config *config, struct config_listener *listener)
-{
-    unsigned port = listener->name.port + PORT_SHIFT;
-    while (is_taken(config, port) && port < PORT_MAX)
-        port++;
-    const char *colon = memrchr(listener->text.at, ':', listener->text.len);
-    int host_len = (int)(colon - listener->text.at);
-    listener->text = arena_printf(&config->arena, "%.*s:%u", host_len, listener->text.at, port);
-    listener->name = name_of(listener->text);
+    return is_given(arg, text);
 }
 
 static void arrange_listeners(struct trial *trial, struct config *config)
 {
     trial->written = arena_alloc(&config->arena, (config->listener_count + 1) * sizeof *trial->written);
-    for (uint32_t i = 0; i < config->listener_count; i++) {
-        struct config_listener *listener = &config->listeners[i];
-        trial->written[i] = listener->text;
-        bool is_privileged = !listener->name.is_unix && listener->name.port < PORTS_PRIVILEGED;
-        if (is_privileged && !is_given(trial, listener->text))
-            lift(config, listener);
-        if (listener->tls && config->https_port == 0 && listener->name.port != PORT_HTTPS)
-            config->https_port = listener->name.port;
-    }
+    for (uint32_t i = 0; i < config->listener_count; i++)
+        trial->written[i] = config->listeners[i].text;
+    lift_listeners(config, is_given_to, trial);
 }
 
 /* One stand-in for each upstream, whatever its servers are called: it knows whom it stands for. */
@@ -91,7 +69,7 @@ static bool arrange_upstream(struct trial *trial, struct config *config, struct 
         struct config_server *server = &upstream->servers[i];
         if (is_given(trial, server->text))
             continue;
-        unsigned port = text.len > 0 ? 0 : standins_add(trial->standins, upstream->name);
+        unsigned port = text.len > 0 ? 0 : standins_add(trial->standins, upstream->name, 0);
         if (text.len == 0 && port == 0) {
             fprintf(stderr, "portico: no stand-in for %.*s: %s\n", SLICE_ARGS(upstream->name),
                     strerror(errno));
