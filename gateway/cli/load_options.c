@@ -4,6 +4,7 @@
  */
 #include "cli/load_options.h"
 
+#include "config/override.h"
 #include "config/suggest.h"
 #include "config/value.h"
 
@@ -17,7 +18,8 @@ enum option_kind {
     OPTION_DURATION,
     OPTION_SIZE,
     OPTION_RATE,
-    OPTION_PROTOCOL
+    OPTION_PROTOCOL,
+    OPTION_OVERRIDE
 };
 
 /* A row of the table. */
@@ -42,6 +44,10 @@ static const struct option options[] = {
      "event streams are held open"},
     {"--protocol", "h1|h2", OPTION_PROTOCOL, PLACE(protocol), 0, "of entries of the mix that name none (h1)"},
     {"--host", "HOST", OPTION_TEXT, PLACE(host), 0, "the Host to ask for instead of the URL's"},
+    {"--listener", "ADDRESS", OPTION_TEXT, PLACE(listener), 0,
+     "of the configuration, as it writes it; without it one that serves, over TLS if there is one"},
+    {"--override", "OLD=NEW", OPTION_OVERRIDE, 0, 0,
+     "an address of the configuration replaced, as run takes it"},
     {"--connections", "N", OPTION_COUNT, PLACE(connections), 20000, "clients, each with its connection (16)"},
     {"--streams", "N", OPTION_COUNT, PLACE(streams), LOAD_STREAMS_MAX,
      "requests at a time of each client over h2 (1)"},
@@ -119,6 +125,7 @@ static bool take(const struct option *option, const char *value, struct load_opt
         return load_rate_parse(slice_of(value), place) ||
                refuse(option->name, value, "a rate such as 500/s or 90/m");
     case OPTION_PROTOCOL: return take_protocol(value, place);
+    case OPTION_OVERRIDE: return config_override_add(value) || refuse(option->name, value, "OLD=NEW");
     default: return take_number(option, value, place);
     }
 }
@@ -162,6 +169,8 @@ static bool agrees(const struct load_options *o)
         return disagree("--kill-upstream needs --try: only stand-ins can be killed");
     if (o->reload_every_us && !o->config && !o->pid)
         return disagree("--reload-every needs --config FILE with a pidfile, --try, or --pid PID");
+    if (o->listener.len && !o->config)
+        return disagree("--listener needs --config FILE, whose listeners it chooses from");
     if (o->insecure && o->ca)
         return disagree("--ca says whom to trust and --insecure trusts anybody; give one of them");
     return true;

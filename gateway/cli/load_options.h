@@ -14,7 +14,7 @@ struct load_options {
     const char *url;    /* NULL: a configuration says where the gateway is */
     const char *config; /* FILE */
     bool trial;         /* --try: a gateway of our own, with stand-ins */
-    struct slice mix, host, expect, fail_if;
+    struct slice mix, host, listener, expect, fail_if;
     enum load_protocol protocol; /* of entries that name none */
     uint64_t connections, streams, threads, message_bytes;
     struct load_rate rate;

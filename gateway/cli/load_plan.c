@@ -4,7 +4,6 @@
  */
 #include "cli/load_plan.h"
 
-#include "cli/load_routes.h"
 #include "http/target.h"
 #include "http/websocket.h"
 #include "loadtest/mix.h"
@@ -19,6 +18,7 @@ enum { PORT_HTTP = 80, PORT_HTTPS = 443, ORIGINS_MAX = 256 };
 /* A plan in the making. */
 struct making {
     const struct load_options *options;
+    struct load_routes *routes; /* NULL: a URL says where the gateway is */
     struct load_plan *plan;
     struct load_target target; /* where the gateway is, by the URL or the configuration */
     struct mix_entry *entries;
@@ -92,6 +92,15 @@ static bool take_url(struct making *making)
 
 /* --- origins --- */
 
+/* NULL: whom the system trusts. */
+static const char *trust_for(struct making *making, struct slice host)
+{
+    if (making->options->ca || making->routes == NULL)
+        return making->options->ca;
+    struct slice file = reach_trust(&making->routes->reach, host);
+    return file.len > 0 ? file.at : NULL;
+}
+
 static bool make_tls(struct making *making, struct load_origin *origin)
 {
     const struct load_options *options = making->options;
@@ -102,9 +111,7 @@ static bool make_tls(struct making *making, struct load_origin *origin)
         fprintf(stderr, "portico: \"%.*s\" is no host\n", SLICE_ARGS(origin->authority));
         return false;
     }
-    const char *trust = options->ca                ? options->ca
-                        : making->target.trust_for ? making->target.trust_for(&making->target, authority.host)
-                                                   : NULL;
+    const char *trust = trust_for(making, authority.host);
     struct slice host = authority.host;
     if (host.len > 2 && host.at[0] == '[')
         host = slice_make(host.at + 1, host.len - 2);
@@ -164,19 +171,34 @@ static unsigned seat_of(struct load_plan *plan, const struct load_line *line)
     return plan->seat_count++;
 }
 
+/* That the route is there; of a trial, that the stand-in of its upstream says its name. */
+static bool ask_routes(struct making *making, const struct mix_entry *entry, struct load_line *line)
+{
+    const struct config_route *route;
+    if (making->routes == NULL)
+        return true;
+    if (!load_routes_find(making->routes, line->origin->authority, entry, &route))
+        return false;
+    bool is_told = making->options->expect.len == 0 && making->options->trial && line->protocol <= LOAD_H2;
+    if (is_told && route->upstream)
+        line->expected =
+            arena_printf(&making->plan->arena, "\"upstream\": \"%.*s\"", SLICE_ARGS(route->upstream->name));
+    return true;
+}
+
 static bool add_line(struct making *making, const struct mix_entry *entry)
 {
     struct load_plan *plan = making->plan;
     struct load_line *line = &plan->lines[plan->line_count];
     const struct load_options *options = making->options;
-    *line = (struct load_line){.weight = entry->weight, .expected = options->expect};
+    *line = (struct load_line){.weight = entry->weight, .expected = options->expect, .name = entry->target};
     line->protocol = entry->has_protocol ? entry->protocol : options->protocol;
-    struct slice authority = entry->authority.len ? entry->authority : making->target.authority;
-    line->name = entry->authority.len ? arena_printf(&plan->arena, "%.*s%.*s", SLICE_ARGS(authority),
-                                                     SLICE_ARGS(entry->target))
-                                      : entry->target;
+    struct slice usual = making->target.authority;
+    struct slice authority = entry->authority.len ? entry->authority : usual;
+    if (!slice_equal(authority, usual))
+        line->name = arena_printf(&plan->arena, "%.*s%.*s", SLICE_ARGS(authority), SLICE_ARGS(entry->target));
     line->origin = origin_of(making, authority);
-    if (line->origin == NULL)
+    if (line->origin == NULL || !ask_routes(making, entry, line))
         return false;
     make_request(line, entry->target, &plan->arena);
     line->seat = seat_of(plan, line);
@@ -206,10 +228,16 @@ static bool make_lines(struct making *making)
 static bool read_mix(struct making *making)
 {
     struct mix_error error;
-    struct slice text = making->options->mix.len ? making->options->mix : making->target.path;
-    if (mix_parse(text, &making->plan->arena, &making->entries, &making->entry_count, &error))
-        return true;
-    return refuse_mix(&error);
+    struct arena *arena = &making->plan->arena;
+    if (making->options->mix.at)
+        return mix_parse(making->options->mix, arena, &making->entries, &making->entry_count, &error) ||
+               refuse_mix(&error);
+    if (making->routes)
+        return load_routes_mix(making->routes, &making->entries, &making->entry_count);
+    making->entries = arena_alloc(arena, sizeof *making->entries);
+    making->entries[0] = (struct mix_entry){.target = making->target.path, .weight = 1};
+    making->entry_count = 1;
+    return true;
 }
 
 static void copy_options(const struct load_options *options, struct load_plan *plan)
@@ -225,13 +253,14 @@ static void copy_options(const struct load_options *options, struct load_plan *p
     plan->unverified = options->insecure;
 }
 
-bool load_plan_make(const struct load_options *options, struct load_plan *plan_out)
+bool load_plan_make(const struct load_options *options, struct load_routes *routes,
+                    struct load_plan *plan_out)
 {
-    struct making making = {.options = options, .plan = plan_out};
+    struct making making = {.options = options, .routes = routes, .plan = plan_out};
     *plan_out = (struct load_plan){0};
     arena_init(&plan_out->arena, NULL, 0);
     copy_options(options, plan_out);
-    if (!take_url(&making))
+    if (!(routes ? load_routes_target(routes, &making.target) : take_url(&making)))
         return false;
     if (options->host.len > 0)
         making.target.authority = options->host;

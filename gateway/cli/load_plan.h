@@ -6,9 +6,12 @@
 #define PORTICO_CLI_LOAD_PLAN_H
 
 #include "cli/load_options.h"
+#include "cli/load_routes.h"
 
-/* Makes the plan; false after saying on stderr what is wrong and what to do. load_plan_fini() either way. */
-MUST_USE bool load_plan_make(const struct load_options *options, struct load_plan *plan_out);
+/* Makes the plan; false after saying on stderr what is wrong and what to do. load_plan_fini() either way.
+ * `routes` are the configuration's, NULL when a URL says where the gateway is; they must outlive the plan. */
+MUST_USE bool load_plan_make(const struct load_options *options, struct load_routes *routes,
+                             struct load_plan *plan_out);
 
 /* Frees what is in it. */
 void load_plan_fini(struct load_plan *plan);

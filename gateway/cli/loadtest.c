@@ -3,8 +3,10 @@
  * which were wrong. This file is the order of things; what is asked for is load_plan.c's, how is loadtest/'s.
  */
 #include "cli/cli.h"
+#include "cli/load_actions.h"
 #include "cli/load_options.h"
 #include "cli/load_plan.h"
+#include "cli/load_trial.h"
 #include "config/value.h"
 #include "loadtest/report.h"
 #include "loadtest/text.h"
@@ -16,7 +18,7 @@
 enum { PARAMETERS_MAX = 24 };
 
 /* A test from its options to its reports. */
-struct trial_by_load {
+struct test {
     struct load_options options;
     struct load_plan plan;
     struct load_outcome outcome;
@@ -26,47 +28,51 @@ struct trial_by_load {
 
 /* --- what the reports say about the test --- */
 
-static void add_parameter(struct trial_by_load *trial, const char *name, struct slice value)
+static void add_parameter(struct test *test, const char *name, struct slice value)
 {
     if (value.len > 0)
-        trial->parameters[trial->report.parameter_count++] = (struct load_parameter){name, value};
+        test->parameters[test->report.parameter_count++] = (struct load_parameter){name, value};
 }
 
-static void add_number(struct trial_by_load *trial, const char *name, enum value_kind kind, uint64_t value)
+static void add_number(struct test *test, const char *name, enum value_kind kind, uint64_t value)
 {
     char text[VALUE_TEXT_MAX];
     size_t len = value_print(kind, value, text);
-    add_parameter(trial, name, slice_of(arena_copy(&trial->plan.arena, slice_make(text, len))));
+    add_parameter(test, name, slice_of(arena_copy(&test->plan.arena, slice_make(text, len))));
 }
 
-static void list_parameters(struct trial_by_load *trial)
+static void list_parameters(struct test *test)
 {
-    const struct load_options *options = &trial->options;
+    const struct load_options *options = &test->options;
     const struct load_rate *rate = &options->rate;
     char address[ADDRESS_TEXT_MAX];
-    address_print(&trial->plan.address, address);
-    add_parameter(trial, "target", slice_of(options->url ? options->url : options->config));
-    add_parameter(trial, "address", slice_of(arena_copy(&trial->plan.arena, slice_of(address))));
-    add_parameter(trial, "mix", options->mix);
-    add_parameter(trial, "loop", rate->count ? SLICE("open") : SLICE("closed"));
+    address_print(&test->plan.address, address);
+    add_parameter(test, "target", slice_of(options->url ? options->url : options->config));
+    add_parameter(test, "address", slice_of(arena_copy(&test->plan.arena, slice_of(address))));
+    add_parameter(test, "gateway", options->trial ? SLICE("of its own, with stand-ins") : SLICE(""));
+    add_parameter(test, "mix", options->mix);
+    add_parameter(test, "loop", rate->count ? SLICE("open") : SLICE("closed"));
     if (rate->count)
-        add_parameter(trial, "rate",
-                      arena_printf(&trial->plan.arena, "%llu/%s", (unsigned long long)rate->count,
+        add_parameter(test, "rate",
+                      arena_printf(&test->plan.arena, "%llu/%s", (unsigned long long)rate->count,
                                    rate->window_us == SECONDS(1)   ? "s"
                                    : rate->window_us == MINUTES(1) ? "m"
                                                                    : "h"));
-    add_number(trial, "connections", VALUE_COUNT, options->connections);
-    add_number(trial, "streams", VALUE_COUNT, options->streams);
-    add_number(trial, "threads", VALUE_COUNT, options->threads);
-    add_number(trial, "warmup", VALUE_DURATION, options->warmup_us);
-    add_number(trial, "duration", VALUE_DURATION, options->duration_us);
-    add_number(trial, "timeout", VALUE_DURATION, options->timeout_us);
-    if (trial->plan.has_websockets)
-        add_number(trial, "message", VALUE_SIZE, options->message_bytes);
-    add_parameter(trial, "expect", options->expect);
-    add_parameter(trial, "fail-if", options->fail_if);
-    add_parameter(trial, "certificate", options->insecure ? SLICE("not checked") : SLICE(""));
-    trial->report.parameters = trial->parameters;
+    add_number(test, "connections", VALUE_COUNT, options->connections);
+    add_number(test, "streams", VALUE_COUNT, options->streams);
+    add_number(test, "threads", VALUE_COUNT, options->threads);
+    add_number(test, "warmup", VALUE_DURATION, options->warmup_us);
+    add_number(test, "duration", VALUE_DURATION, options->duration_us);
+    add_number(test, "timeout", VALUE_DURATION, options->timeout_us);
+    if (test->plan.has_websockets)
+        add_number(test, "message", VALUE_SIZE, options->message_bytes);
+    add_parameter(test, "expect", options->expect);
+    if (options->reload_every_us)
+        add_number(test, "reload-every", VALUE_DURATION, options->reload_every_us);
+    add_parameter(test, "kill-upstream", options->kill_upstream);
+    add_parameter(test, "fail-if", options->fail_if);
+    add_parameter(test, "certificate", options->insecure ? SLICE("not checked") : SLICE(""));
+    test->report.parameters = test->parameters;
 }
 
 /* --- progress --- */
@@ -91,7 +97,7 @@ static void end_progress(void)
 
 /* --- reports --- */
 
-static bool write_report(const struct trial_by_load *trial, const char *path,
+static bool write_report(const struct test *test, const char *path,
                          void (*write)(const struct load_report *report, FILE *out))
 {
     if (path == NULL)
@@ -99,7 +105,7 @@ static bool write_report(const struct trial_by_load *trial, const char *path,
     bool is_stdout = strcmp(path, "-") == 0;
     FILE *out = is_stdout ? stdout : fopen(path, "w");
     if (out)
-        write(&trial->report, out);
+        write(&test->report, out);
     bool good = out && fflush(out) == 0 && !ferror(out);
     int error = errno;
     if (out && !is_stdout)
@@ -109,62 +115,87 @@ static bool write_report(const struct trial_by_load *trial, const char *path,
     return good;
 }
 
-static bool report(struct trial_by_load *trial)
+static bool report(struct test *test)
 {
-    const struct load_options *options = &trial->options;
+    const struct load_options *options = &test->options;
     bool json_on_stdout = options->json && strcmp(options->json, "-") == 0;
-    report_text(&trial->report, json_on_stdout ? stderr : stdout);
+    report_text(&test->report, json_on_stdout ? stderr : stdout);
     fflush(stdout);
-    bool good = write_report(trial, options->json, report_json);
-    return report_broken(&trial->report, stderr) == 0 && good;
+    bool good = write_report(test, options->json, report_json);
+    return report_broken(&test->report, stderr) == 0 && good;
 }
 
 /* --- the command --- */
 
-static bool read_thresholds(struct trial_by_load *trial)
+static bool read_thresholds(struct test *test)
 {
     struct mix_error error;
     struct threshold *thresholds;
-    if (trial->options.fail_if.len == 0)
+    if (test->options.fail_if.len == 0)
         return true;
-    if (!thresholds_parse(trial->options.fail_if, &trial->plan.arena, &thresholds,
-                          &trial->report.threshold_count, &error)) {
+    if (!thresholds_parse(test->options.fail_if, &test->plan.arena, &thresholds,
+                          &test->report.threshold_count, &error)) {
         fprintf(stderr, "portico: --fail-if, at character %u: %.*s\n", error.column,
                 SLICE_ARGS(error.sentence));
         return false;
     }
-    trial->report.thresholds = thresholds;
+    test->report.thresholds = thresholds;
     return true;
 }
 
-static int test(struct trial_by_load *trial)
+/* The test itself, with a gateway that serves. */
+static bool measure(struct test *test, struct load_trial *trial)
 {
-    struct load_run run = {.plan = &trial->plan, .tell = tell};
-    if (!load_plan_probe(&trial->plan))
-        return CLI_FAILED;
-    list_parameters(trial);
-    load_run(&run, &trial->outcome);
-    end_progress();
-    bool good = report(trial);
-    load_outcome_fini(&trial->outcome);
-    return good ? 0 : CLI_FAILED;
+    struct load_actions actions;
+    bool good = load_actions_make(&actions, &test->options, trial) && load_plan_probe(&test->plan);
+    if (good) {
+        struct load_run run = {&test->plan, actions.at, actions.count, tell, NULL};
+        list_parameters(test);
+        load_run(&run, &test->outcome);
+        end_progress();
+        good = report(test);
+        load_outcome_fini(&test->outcome);
+    }
+    load_actions_fini(&actions);
+    return good;
+}
+
+static bool prepare(struct test *test, struct load_routes *routes)
+{
+    const struct load_options *options = &test->options;
+    bool is_open = options->config == NULL || load_routes_open(routes, options);
+    return is_open && load_plan_make(options, options->config ? routes : NULL, &test->plan) &&
+           read_thresholds(test);
+}
+
+static int run_test(struct test *test, char **argv)
+{
+    struct load_routes routes = {.snapshot = NULL};
+    struct load_trial *trial = NULL;
+    int code = prepare(test, &routes) ? 0 : CLI_USAGE;
+    if (code == 0 && test->options.trial)
+        trial = load_trial_start(test->options.config, routes.snapshot->config, argv);
+    bool is_started = code == 0 && (trial != NULL || !test->options.trial);
+    bool good = is_started && measure(test, trial);
+    good = load_trial_stop(&trial) && good;
+    load_plan_fini(&test->plan);
+    load_routes_close(&routes);
+    return code ? code : good ? 0 : CLI_FAILED;
 }
 
 static int run(int argc, char **argv)
 {
-    static struct trial_by_load trial;
+    static struct test test;
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        printf("usage: portico %s %s\n", loadtest_command.name, loadtest_command.usage);
         load_options_explain(stdout);
         return 0;
     }
-    if (!load_options_read(argc, argv, &trial.options))
+    if (!load_options_read(argc, argv, &test.options))
         return CLI_USAGE;
-    trial.report = (struct load_report){.plan = &trial.plan, .outcome = &trial.outcome};
+    test.report = (struct load_report){.plan = &test.plan, .outcome = &test.outcome};
     limits_raise();
-    bool is_made = load_plan_make(&trial.options, &trial.plan) && read_thresholds(&trial);
-    int code = is_made ? test(&trial) : CLI_USAGE;
-    load_plan_fini(&trial.plan);
-    return code;
+    return run_test(&test, argv - 1);
 }
 
 const struct cli_command loadtest_command = {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { LOOK_MS = 50 };
+enum { LOOK_MS = 20 };
 
 /* A test that runs. */
 struct running {
