@@ -25,10 +25,15 @@ struct config_places {
     uint32_t count; /* 0: nothing is said */
 };
 
+/* satisfy: of access, in the order of the words. */
+enum config_satisfy { CONFIG_SATISFY_ALL, CONFIG_SATISFY_ANY };
+
 /* access: with both lists empty, off. */
 struct config_access {
     struct config_places allow, deny;
+    uint32_t satisfy; /* enum config_satisfy */
     struct config_origin origin;
+    struct config_origin *origins;
 };
 
 /* A user of basic_auth: */

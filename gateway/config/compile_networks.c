@@ -105,6 +105,32 @@ void config_read_places(struct loader *loader, const struct setting *row, const 
         read_place(loader, child, places);
 }
 
+/* What a scope begins with when it inherits nothing. */
+static void set_defaults(struct loader *loader, struct config_access *access)
+{
+    schema_set_defaults(SECTION_access, access);
+    access->origins = config_new_origins(loader, SECTION_access);
+}
+
+/* A copy with origins of its own. */
+static void inherit(struct loader *loader, struct config_access *access, const struct config_access *from)
+{
+    size_t count;
+    schema_rows(SECTION_access, &count);
+    *access = *from;
+    access->origins = config_new_origins(loader, SECTION_access);
+    memcpy(access->origins, from->origins, count * sizeof *access->origins);
+}
+
+static void read_access(struct loader *loader, const struct yaml_node *node, struct config_access *access)
+{
+    struct section_target target = {.object = access, .settings = access, .origins = access->origins};
+    config_read_section(loader, SECTION_access, node, target);
+    if (access->satisfy == CONFIG_SATISFY_ANY && access->allow.count == 0)
+        config_error(loader->findings, node->origin,
+                     "satisfy: any needs allow: the networks whose clients need no password");
+}
+
 void config_read_access(struct loader *loader, const struct setting *row, const struct yaml_node *node,
                         void *object)
 {
@@ -113,9 +139,11 @@ void config_read_access(struct loader *loader, const struct setting *row, const 
     struct config_access *access = arena_zalloc(&loader->config->arena, sizeof *access);
     bool is_off = node->kind == YAML_TEXT && slice_equal(node->text, SLICE("off"));
     if (!is_off && scope->access)
-        *access = *scope->access;
+        inherit(loader, access, scope->access);
+    else
+        set_defaults(loader, access);
     access->origin = config_keep_origin(loader, node->origin);
     scope->access = access;
     if (!is_off && schema_expect(loader->findings, node, YAML_MAP, "a mapping with allow or deny, or off"))
-        config_read_section(loader, SECTION_access, node, (struct section_target){.object = access});
+        read_access(loader, node, access);
 }

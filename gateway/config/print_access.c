@@ -26,7 +26,7 @@ void config_print_access(struct printer *printer, const struct setting *row, con
     }
     printer_key(printer, row->key, false);
     printer->indent += 2;
-    printer_rows(printer, SECTION_access, access, NULL);
+    printer_rows(printer, SECTION_access, access, access->origins);
     printer->indent -= 2;
 }
 

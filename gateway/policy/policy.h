@@ -79,6 +79,7 @@ struct policy_call {
 
     /* Said by policies. */
     struct slice user;                /* who has proved who it is; empty: nobody has */
+    bool let_in;                      /* by its address: nobody has to prove anything */
     struct policy_answer answer;      /* with POLICY_ANSWER */
     struct policy_question *question; /* with POLICY_ASK */
     bool drops_trailers;              /* those of the request: they could say what a field must not */

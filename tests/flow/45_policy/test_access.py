@@ -8,7 +8,8 @@ import pytest
 from lib.client import get, upgrade
 from lib.faults import assert_made_here
 from lib.gateway import route_to
-from lib.upstream import named
+from lib.upstream import answers, named, respond
+from lib.users import basic, users
 from lib.wait import BINARY
 from lib.wire import Wire
 
@@ -43,6 +44,37 @@ def test_whoever_is_behind_a_trusted_proxy_counts(portico, upstream):
         assert client.get(x_forwarded_for="192.0.2.9, 203.0.113.1").status == 403  # the left one is hearsay
         assert client.get(x_forwarded_for="::ffff:192.0.2.9").status == 200
         assert client.get().status == 403
+
+
+OURS, OTHERS = "192.0.2.9", "198.51.100.1"
+ANY = {"allow": ["192.0.2.0/24"], "satisfy": "any"}
+
+
+def test_an_address_or_a_password(portico, upstream):
+    app, gateway = start(portico, upstream, ANY, defaults={"basic_auth": users(anna="secret")}, trusted_proxies=["127.0.0.0/8"])
+    right, wrong = basic("anna", "secret"), basic("anna", "guess")
+    with gateway.client() as client:
+        assert client.get(x_forwarded_for=OURS).status == 200
+        assert client.get(x_forwarded_for=OURS, authorization=wrong).status == 200
+        assert client.get(x_forwarded_for=OTHERS, authorization=right).status == 200
+        assert_made_here(client.get(x_forwarded_for=OTHERS, authorization=wrong), "credentials_wrong")
+        asked = client.get(x_forwarded_for=OTHERS)
+        assert_made_here(asked, "credentials_missing")
+        assert asked.get("WWW-Authenticate") == 'Basic realm="Restricted", charset="UTF-8"'
+        assert client.get("/open", x_forwarded_for=OURS).status == 401  # where nothing is said of addresses
+    assert [request.get("Authorization") for request in app.requests] == [None] * 3
+
+
+def test_an_address_or_a_service(portico, upstream):
+    judge = upstream(answers(respond(403, b"no")))
+    app = upstream(named("app"))
+    gateway = portico({"app": app, "judge": judge}, defaults={"access": ANY}, trusted_proxies=["127.0.0.0/8"],
+                      routes=[route_to("app", "/plain"), route_to("app", forward_auth={"upstream": "judge", "copy": ["Remote-User"]})])
+    with gateway.client() as client:
+        assert client.get(x_forwarded_for=OURS, remote_user="root").status == 200
+        assert client.get(x_forwarded_for=OTHERS).body == b"no"
+        assert client.get("/plain", x_forwarded_for=OTHERS).status == 403  # nothing else could let it in
+    assert len(judge.requests) == 1 and app.requests[0].get("Remote-User") is None
 
 
 def test_nobody_elses_word_counts(portico, upstream):

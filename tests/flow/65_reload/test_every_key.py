@@ -34,6 +34,7 @@ PLACES = {
     "cookies": lambda c: c["defaults"]["headers"]["cookies"],
     "basic_auth": lambda c: c["sites"][0]["routes"][4]["basic_auth"],
     "forward_auth": lambda c: c["sites"][0]["routes"][5]["forward_auth"],
+    "access": lambda c: c["sites"][0]["routes"][7]["access"],
     "cors": lambda c: c["sites"][0]["routes"][6]["cors"],
     "redirect": lambda c: c["sites"][0]["routes"][1]["redirect"],
     "respond": lambda c: c["sites"][0]["routes"][2]["respond"],
@@ -78,7 +79,7 @@ def test_a_changed_key(portico, upstream, tmp_path, section, key, kind, default,
               {"prefix": "/respond", "respond": {"body": "hello"}}, route_to("app", "/maintenance", maintenance={"status": 500}),
               route_to("app", "/basic", basic_auth={"users": {"anna": HASH}}),
               route_to("app", "/judged", forward_auth={"upstream": "app", "path": "/judge"}),
-              route_to("app", "/cors", cors={"origins": ["https://a.test"]})]
+              route_to("app", "/cors", cors={"origins": ["https://a.test"]}), route_to("app", "/access", access={"allow": ["127.0.0.0/8"]})]
     gateway = portico({"app": app}, routes=routes, limits={"some": {"rate": "1000/s"}},
                       defaults={"limits": ["some"], "headers": {"cookies": {"same_site": "lax"}}})
     before = tmp_path / "before.yaml"

@@ -31,6 +31,11 @@ static void networks(void **state)
         {ROUTE("access: {deny: [localhost, 10.0.0.0/33]}"),
          "6:48: expected a network, as 10.0.0.0/8, \"all\" or \"unix\", found \"localhost\"\n"
          "6:59: expected a network, as 10.0.0.0/8, \"all\" or \"unix\", found \"10.0.0.0/33\"\n"},
+        {ROUTE("access: {allow: [10.0.0.0/8], satisfy: any}"), ""},
+        {ROUTE("access: {satisfy: any}"),
+         "6:40: satisfy: any needs allow: the networks whose clients need no password\n"},
+        {ROUTE("access: {allow: [all], satisfy: one}"),
+         "6:64: unknown satisfy \"one\"; known are: all any\n"},
         {ROUTE("access: {denies: [all]}"), "6:41: unknown key \"denies\" in access\n"},
     };
     SAID_ALL(cases);
@@ -86,7 +91,12 @@ static void inherited_by_key(void **state)
                   "    allow:\n"
                   "      - unix  # t.yaml:3\n"
                   "    deny:\n"
-                  "      - 192.0.2.1  # t.yaml:7\n");
+                  "      - 192.0.2.1  # t.yaml:7\n"
+                  "    satisfy: all  # default\n");
+    assert_prints(HEAD "defaults: {access: {allow: [unix], satisfy: any}}\nsites:\n- hosts: ['*']\n"
+                       "  routes:\n  - {prefix: /, upstream: app, access: {allow: [192.0.2.1]}}\n",
+                  "      - 192.0.2.1  # t.yaml:7\n"
+                  "    satisfy: any  # t.yaml:3\n");
     assert_prints(HEAD "defaults: {access: {allow: [unix]}}\nsites:\n- hosts: ['*']\n"
                        "  routes:\n  - {prefix: /, upstream: app, access: off}\n",
                   "  access: off  # t.yaml:7\n");

@@ -13,6 +13,12 @@ static void keep(void *arg, const char *policy, struct config_origin origin, str
     traced = arena_printf(&scene.arena, "%s %u: %.*s", policy, origin.line, SLICE_ARGS(sentence));
 }
 
+static void keep_first(void *arg, const char *policy, struct config_origin origin, struct slice sentence)
+{
+    if (traced.len == 0)
+        keep(arg, policy, origin, sentence);
+}
+
 /* Asks for the client at this address, or one of a Unix socket ("unix:"). */
 static bool may_come_in(const char *client)
 {
@@ -77,6 +83,40 @@ static void the_trace_names_the_network(void **state)
     scene_close();
 }
 
+/* satisfy: any says who need not prove anything; without anything to be proved, it says who comes in. */
+static void one_of_several(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rules, *client, *traced;
+        bool passes, let_in;
+    } rows[] = {
+#define ANY  "access: {allow: [10.0.0.0/8], deny: [10.1.0.0/16], satisfy: any}"
+#define ASKS ", forward_auth: {upstream: app}"
+        {ANY ASKS, "10.2.0.9", "access 8: 10.2.0.9 is in 10.0.0.0/8: may come in without a password", true,
+         true},
+        {ANY ASKS, "10.1.0.9", "access 8: 10.1.0.9 is in 10.1.0.0/16: has to prove who it is", true, false},
+        {ANY ASKS, "unix:", "access 8: unix: is in none of the networks: has to prove who it is", true,
+         false},
+        {ANY, "10.2.0.9", "access 8: 10.2.0.9 is in 10.0.0.0/8: may come in", true, false},
+        {ANY, "192.0.2.1", "access 8: 192.0.2.1 is in none of the networks: refused", false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct message request = {.method_text = SLICE("GET")};
+        scene_open("", "", rows[i].rules);
+        struct policy_call call = scene_call(&request);
+        scene.connection.text = call.client = slice_of(rows[i].client);
+        if (!address_from_literal(call.client, 1, &scene.connection.address))
+            assert_true(address_from_unix_path(SLICE("/run/x"), &scene.connection.address));
+        call.trace = keep_first;
+        traced = slice_make(NULL, 0);
+        assert_int_equal(pipeline_judge(&call) == POLICY_PASS, rows[i].passes);
+        assert_int_equal(call.let_in, rows[i].let_in);
+        assert_string_equal(arena_copy(&scene.arena, traced), rows[i].traced);
+        scene_close();
+    }
+}
+
 static void off_is_no_rule(void **state)
 {
     (void)state;
@@ -91,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists),
         cmocka_unit_test(the_trace_names_the_network),
+        cmocka_unit_test(one_of_several),
         cmocka_unit_test(off_is_no_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
