@@ -387,9 +387,9 @@ static bool stop_writer(struct access_log *log)
     pthread_cond_signal(&log->shared.wake);
     pthread_mutex_unlock(&log->shared.lock);
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ABANDON_SECONDS;
-    if (pthread_timedjoin_np(log->thread, NULL, &until) == 0)
+    if (pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
         return true;
     pthread_detach(log->thread);
     log_error("access_log", "the destination does not answer, its last records are lost");

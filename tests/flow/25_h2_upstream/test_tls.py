@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from lib.client import post
+from lib.clock import DAY, Clock
 from lib.faults import assert_made_here
 from lib.h2server import H2Upstream, serves
 from lib.tls import Authority, openssl
@@ -167,6 +168,23 @@ def test_certificates_that_are_refused(certificate, fault, protocol, secured, be
     gateway = behind(app, protocol)
     assert_made_here(gateway.client().get(), fault)
     assert gateway.last_record().cause == fault and not app.requests
+
+
+def test_a_certificate_expires_by_the_wall_clock(portico, secured, authority, tmp_path):
+    """Connections that stand go on; handshakes ask the clock, whichever way it has jumped."""
+    clock, app = Clock(tmp_path), secured(answers(ok(b"safe")))
+    settings = {"servers": [f"localhost:{app.port}"], "tls": {"ca": str(authority.ca)}, "idle_max": 1}
+    gateway = portico({"app": settings}, environment=clock.environment)
+    with gateway.client() as client:
+        assert client.get().body == b"safe"
+        for ahead in (3 * 365 * DAY, -365 * DAY):
+            clock.jump(ahead)
+            assert client.get().body == b"safe"
+            app.connections[-1].sock.close()
+            wait_until(lambda: client.get().status == 502, "a new handshake")
+            assert_made_here(client.get(), "upstream_certificate_expired")
+            clock.jump(0)
+            assert client.get().body == b"safe"
 
 
 def test_the_system_does_not_trust_the_development_authority(secured, behind):

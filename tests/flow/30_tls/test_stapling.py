@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 
+from lib.clock import HOUR, Clock
 from lib.ports import free_port
 from lib.tls import Authority, openssl
 from lib.upstream import answers, ok
@@ -89,6 +90,17 @@ def test_a_good_answer_is_shown(secure, upstream, stapled, version):
     gateway = secure(upstream(answers(ok())), certificates=[stapled.certificate()], process={"threads": 2})
     wait_until(lambda: status(gateway, stapled, version) == "good", "the staple")
     assert not [line for line in gateway.stderr().splitlines() if " ocsp: " in line], "nothing went wrong"
+
+
+def test_an_answer_is_good_by_the_wall_clock(secure, upstream, stapled, tmp_path):
+    stapled.start()
+    clock = Clock(tmp_path)
+    gateway = secure(upstream(answers(ok())), certificates=[stapled.certificate()], environment=clock.environment)
+    wait_until(lambda: status(gateway, stapled) == "good", "the staple")
+    clock.jump(2 * HOUR)
+    assert status(gateway, stapled) is None
+    clock.jump(0)
+    assert status(gateway, stapled) == "good"
 
 
 def test_an_answer_stays_over_a_reload(secure, upstream, stapled):

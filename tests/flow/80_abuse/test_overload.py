@@ -13,7 +13,7 @@ from lib.h2raw import NO_ERROR, H2
 from lib.ports import free_port
 from lib.tls import Authority, TlsClient, client_context, tls_listener
 from lib.upstream import named, ok
-from lib.wait import PATIENCE, SANITIZED, wait_until
+from lib.wait import PATIENCE, SANITIZED, asan_options, wait_until
 from lib.wire import Closed
 
 FILES = 256
@@ -222,7 +222,7 @@ def test_on_a_tls_port_there_is_no_handshake(portico, upstream, held, tmp_path):
 BODY = hashlib.shake_128(b"portico").digest(4 << 20)
 MIB = 1 << 20
 # What is freed goes back to the kernel at once.
-FRUGAL = {"ASAN_OPTIONS": "quarantine_size_mb=0:thread_local_quarantine_size_kb=0:allocator_release_to_os_interval_ms=50"}
+FRUGAL = asan_options("quarantine_size_mb=0:thread_local_quarantine_size_kb=0:allocator_release_to_os_interval_ms=50")
 
 
 def bulky(connection):

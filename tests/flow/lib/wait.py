@@ -15,6 +15,11 @@ SLOW = 4.0 if SANITIZED or os.environ.get("PORTICO_SLOW") == "1" else 1.0
 PATIENCE = 8.0 * SLOW  # seconds after which what was waited for will not come
 
 
+def asan_options(more):
+    """The environment variable with these options more."""
+    return {"ASAN_OPTIONS": ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), more]))}
+
+
 def wait_until(condition, what="the condition", timeout=PATIENCE):
     """The condition's first true value."""
     deadline = time.monotonic() + timeout
