@@ -2,9 +2,7 @@
  * What may be written about who comes in: `access`; what is wrong is said with its place, and what is printed
  * loads again.
  */
-#include "said.h"
-
-#include "config/print.h"
+#include "printed.h"
 
 #define HEAD       "listen: [':80']\nupstreams: {app: 'a:1'}\n"
 #define SITE(site) HEAD "sites:\n- hosts: ['*']\n  " site "\n  routes:\n  - {prefix: /, upstream: app}\n"
@@ -41,25 +39,10 @@ static void networks(void **state)
     SAID_ALL(cases);
 }
 
-/* What the configuration prints for its only route; to be freed. */
-static char *print_route(const char *yaml)
-{
-    const struct said_case row = {yaml, ""};
-    struct config *config = said_load(&row);
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
-    config_print_route_settings(&config->sites[0].routes[0], out, 2);
-    fclose(out);
-    config_free(&config);
-    return text;
-}
-
 /* What is printed of a route, written as a route's settings, prints the same. */
 static void assert_prints(const char *yaml, const char *part)
 {
-    char *text = print_route(yaml);
+    char *text = print_route(yaml, 2);
     if (!strstr(text, part))
         fail_msg("no\n%s\nin\n%s", part, text);
     struct arena arena;

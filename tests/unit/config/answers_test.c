@@ -2,9 +2,7 @@
  * redirect, respond, maintenance, strip_prefix and rewrite as a file says them: every rule with the place and
  * words of its error, what is inherited, and what is printed.
  */
-#include "said.h"
-
-#include "config/print.h"
+#include "printed.h"
 
 #define BEFORE "listen: [':80']\nupstreams: {app: 'a:1'}\nsites:\n- hosts: ['*']\n  routes:\n"
 
@@ -115,17 +113,6 @@ static void what_is_inherited_is_switched(void **state)
     assert_int_equal(b->retry_after_us, 600000000);
     assert_true(slice_equal(of_site->body.text, SLICE("a")));
     config_free(&config);
-}
-
-static char *print(const struct config *config)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
-    config_print(config, out);
-    fclose(out);
-    return text;
 }
 
 /* Printed, loaded and printed again, nothing but the origins is another. */

@@ -2,10 +2,9 @@
  * What may be written about users: `basic_auth`; whose hashes are accepted, what is said about the lines of a
  * file of users, and that no message repeats a hash.
  */
-#include "said.h"
+#include "printed.h"
 
 #include "config/htpasswd.h"
-#include "config/print.h"
 
 #include <unistd.h>
 
@@ -106,21 +105,6 @@ static void lines_of_a_file(void **state)
     unlink(path);
 }
 
-/* What the only route prints; to be freed. */
-static char *print_route(const char *yaml)
-{
-    const struct said_case row = {yaml, ""};
-    struct config *config = said_load(&row);
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
-    config_print_route_settings(&config->sites[0].routes[0], out, 0);
-    fclose(out);
-    config_free(&config);
-    return text;
-}
-
 static void printed(void **state)
 {
     (void)state;
@@ -129,7 +113,8 @@ static void printed(void **state)
         print_route("listen: [':80']\nupstreams: {app: 'a:1'}\n"
                     "defaults: {basic_auth: {users: {alice: '${env:PORTICO_TEST_HASH}'}, forward: true}}\n"
                     "sites:\n- hosts: ['*']\n  routes:\n"
-                    "  - {prefix: /, upstream: app, basic_auth: {realm: Staff}}\n");
+                    "  - {prefix: /, upstream: app, basic_auth: {realm: Staff}}\n",
+                    0);
     const char *part = strstr(text, "basic_auth:");
     assert_non_null(part);
     assert_int_equal(strncmp(part,
@@ -139,7 +124,7 @@ static void printed(void **state)
                      0);
     assert_null(strstr(text, "$2y$"));
     free(text);
-    text = print_route(ROUTE("basic_auth: off"));
+    text = print_route(ROUTE("basic_auth: off"), 0);
     assert_non_null(strstr(text, "basic_auth: off  # t.yaml:8\n"));
     free(text);
 }

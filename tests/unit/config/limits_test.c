@@ -1,11 +1,7 @@
 /*
  * limits: what is read, what is refused and with which words, what is printed.
  */
-#include "said.h"
-
-#include "config/print.h"
-
-#include <stdlib.h>
+#include "printed.h"
 
 #define REST  "listen: [':80']\nupstreams: {app: 'a:1'}\n"
 #define SITES "sites: [{hosts: ['*'], routes: [{prefix: /, upstream: app, limits: [a]}]}]\n"
@@ -140,17 +136,6 @@ static void warned(void **state)
          "write window: instead of rate:\n"},
     };
     SAID_ALL(rows);
-}
-
-static char *print(const struct config *config)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
-    config_print(config, out);
-    fclose(out);
-    return text;
 }
 
 /* What is printed without the places it comes from. */

@@ -2,25 +2,12 @@
  * config/print.h and config/reference.h: what is printed says where it comes from, shows no secret, and loads
  * again to the same; the reference has a row for every key.
  */
-#include "said.h"
+#include "printed.h"
 
-#include "config/print.h"
 #include "config/reference.h"
 #include "config/schema.h"
 
 #include <stdlib.h>
-
-/* What the configuration prints; to be freed. */
-static char *print(const struct config *config)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
-    config_print(config, out);
-    fclose(out);
-    return text;
-}
 
 static char *print_text(const char *yaml)
 {
@@ -234,12 +221,9 @@ static void route_settings(void **state)
 static void reference(void **state)
 {
     (void)state;
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    assert_non_null(out);
+    FILE *out = printed_open();
     config_reference(out);
-    fclose(out);
+    char *text = printed_close(out);
     for (size_t i = 0; i < schema_setting_count; i++) {
         char key[128];
         snprintf(key, sizeof key, "\n| `%s` | ", schema_settings[i].key);

@@ -131,4 +131,25 @@ static inline struct outcome fixture_ask(struct fixture *fixture, struct asked a
     return outcome;
 }
 
+/* The configuration of a file's tests, made of `fixture_routes` and without errors; for
+ * cmocka_run_group_tests(). */
+static struct fixture fixture;
+static const char *fixture_routes;
+
+static inline int fixture_open(void **state)
+{
+    (void)state;
+    fixture_init(&fixture, fixture_routes);
+    assert_string_equal(fixture_said(&fixture), "");
+    assert_non_null(fixture.pipeline);
+    return 0;
+}
+
+static inline int fixture_close(void **state)
+{
+    (void)state;
+    fixture_fini(&fixture);
+    return 0;
+}
+
 #endif

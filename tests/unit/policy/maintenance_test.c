@@ -17,23 +17,6 @@ static const char routes[] =
     "  - {prefix: /said, respond: {body: \"a: b\\n\", type: text/html}}\n"
     "  - {prefix: /silent, respond: {status: 200, body: ''}}\n";
 
-static struct fixture fixture;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_init(&fixture, routes);
-    assert_string_equal(fixture_said(&fixture), "");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_fini(&fixture);
-    return 0;
-}
-
 static const char *value_of(const struct message *response, enum field_id id)
 {
     const struct field *field = fields_find(&response->fields, id);
@@ -90,5 +73,6 @@ int main(void)
         cmocka_unit_test(answers),
         cmocka_unit_test(who_passes),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    fixture_routes = routes;
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

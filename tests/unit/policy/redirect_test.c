@@ -12,24 +12,6 @@ static const char routes[] =
     "  - {prefix: /login, redirect: {to: 'https://id.test/?next=%{target}&for=%{host}', status: 303}}\n"
     "  - {prefix: /keep, redirect: {to: '/%%x/x?%{query}#top', status: 308}}\n";
 
-static struct fixture fixture;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_init(&fixture, routes);
-    assert_string_equal(fixture_said(&fixture), "");
-    assert_non_null(fixture.pipeline);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_fini(&fixture);
-    return 0;
-}
-
 static void places(void **state)
 {
     (void)state;
@@ -187,5 +169,6 @@ int main(void)
         cmocka_unit_test(what_survives), cmocka_unit_test(a_location_has_an_end),
         cmocka_unit_test(templates),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    fixture_routes = routes;
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }

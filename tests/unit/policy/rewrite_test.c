@@ -16,24 +16,6 @@ static const char routes[] =
     "  - {prefix: /slow, upstream: app, rewrite: {regex: '^/slow/(a+)+$', to: /x}}\n"
     "  - {prefix: /, upstream: app, strip_prefix: /deep}\n";
 
-static struct fixture fixture;
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_init(&fixture, routes);
-    assert_string_equal(fixture_said(&fixture), "");
-    assert_non_null(fixture.pipeline);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_fini(&fixture);
-    return 0;
-}
-
 static void targets(void **state)
 {
     (void)state;
@@ -180,5 +162,6 @@ int main(void)
         cmocka_unit_test(templates),
         cmocka_unit_test(a_broken_regex_is_said_once),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    fixture_routes = routes;
+    return cmocka_run_group_tests(tests, fixture_open, fixture_close);
 }
