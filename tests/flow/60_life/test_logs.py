@@ -1,5 +1,7 @@
 """Where the access log goes, and reopening it."""
 import json
+import os
+import select
 import signal
 
 from lib.upstream import named
@@ -47,3 +49,19 @@ def test_off(portico, upstream):
         assert client.get("/").status == 200
     gateway.stop()
     assert gateway.stdout_file.read_text() == "" and not gateway.access_log.exists()
+
+
+def test_a_reader_of_standard_output_that_goes_away_stops_nobody(portico, upstream, tmp_path):
+    os.mkfifo(tmp_path / "pipe", 0o666)
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    gateway = portico(upstream(named("app")), log={"access": "stdout"},
+                      prefix=["sh", "-c", f'exec "$0" "$@" >{tmp_path}/pipe'])
+    with gateway.client() as client:
+        assert client.get("/").status == 200
+        wait_until(lambda: select.select([reader], [], [], 0)[0], "the record")
+        os.close(reader)
+        for _ in range(50):
+            assert client.get("/").status == 200
+        wait_until(lambda: "Broken pipe" in gateway.stderr(), "the complaint")
+        assert client.get("/").status == 200
+    assert gateway.stderr().count("Broken pipe") == 1
