@@ -49,9 +49,10 @@ def kill_worker(gateway):
 
 def upgrade_to(gateway, program, what):
     """Starts an upgrade whose new process does nothing but wait for release()."""
-    go = gateway.directory / "go"
-    program(f"while [ ! -e {go} ]; do sleep 0.02; done; {what}")
+    begun, go = gateway.directory / "begun", gateway.directory / "go"
+    program(f"touch {begun}; while [ ! -e {go} ]; do sleep 0.02; done; {what}")
     gateway.signal(signal.SIGUSR2)
+    wait_until(begun.exists, "the new process")
     return go.touch
 
 
