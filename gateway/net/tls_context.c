@@ -33,6 +33,7 @@ struct tls_context {
         _Atomic uint32_t refs;
     } shared;
     bool strict_sni, offer_h2, staple;
+    unsigned char digest[SHA256_DIGEST_LENGTH]; /* of all that it was made from */
     struct tls_identity **identities;
     unsigned identity_count;
     struct tls_client_rule **rules;
@@ -278,6 +279,48 @@ static void free_shell(struct tls_context *server)
     free(server);
 }
 
+static void digest_certificate(EVP_MD_CTX *hash, const X509 *certificate)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    CHECK(X509_digest(certificate, EVP_sha256(), digest, NULL) == 1);
+    EVP_DigestUpdate(hash, digest, sizeof digest);
+}
+
+/* Every part has a length that is known before it, so that no two settings give the same bytes. The key
+ * belongs to the leaf, which has been checked. */
+static void digest_settings(const struct tls_settings *settings, unsigned char *digest_out)
+{
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    CHECK(hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1);
+    bool flags[] = {settings->tls13_only, settings->strict_sni, settings->offer_h2, settings->staple};
+    unsigned counts[] = {settings->identity_count, settings->rule_count, settings->host_count};
+    EVP_DigestUpdate(hash, flags, sizeof flags);
+    EVP_DigestUpdate(hash, counts, sizeof counts);
+    for (unsigned i = 0; i < settings->identity_count; i++) {
+        const struct tls_identity *identity = settings->identities[i];
+        int issuers = sk_X509_num(identity->issuers);
+        EVP_DigestUpdate(hash, &issuers, sizeof issuers);
+        digest_certificate(hash, identity->leaf);
+        for (int j = 0; j < issuers; j++)
+            digest_certificate(hash, sk_X509_value(identity->issuers, j));
+    }
+    for (unsigned i = 0; i < settings->rule_count; i++)
+        EVP_DigestUpdate(hash, settings->rules[i]->id, sizeof settings->rules[i]->id);
+    for (unsigned i = 0; i < settings->host_count; i++) {
+        const struct tls_host *host = &settings->hosts[i];
+        EVP_DigestUpdate(hash, &host->rule, sizeof host->rule);
+        EVP_DigestUpdate(hash, &host->name.len, sizeof host->name.len);
+        EVP_DigestUpdate(hash, host->name.at, host->name.len);
+    }
+    EVP_DigestFinal_ex(hash, digest_out, NULL);
+    EVP_MD_CTX_free(hash);
+}
+
+bool tls_context_is_like(const struct tls_context *a, const struct tls_context *b)
+{
+    return memcmp(a->digest, b->digest, sizeof a->digest) == 0;
+}
+
 static void *copy_of(const void *from, size_t count, size_t size)
 {
     void *copy = calloc(count + 1, size);
@@ -293,6 +336,7 @@ struct tls_context *tls_context_new(const struct tls_settings *settings, unsigne
     struct tls_context *server = calloc(1, sizeof *server);
     CHECK(server != NULL && settings->identity_count > 0);
     atomic_init(&server->shared.refs, 1);
+    digest_settings(settings, server->digest);
     server->strict_sni = settings->strict_sni;
     server->offer_h2 = settings->offer_h2;
     server->staple = settings->staple;

@@ -81,6 +81,9 @@ void tls_client_rule_free(struct tls_client_rule **rule);
 MUST_USE struct tls_context *tls_context_new(const struct tls_settings *settings, unsigned *identity_out,
                                              struct tls_error *error_out);
 
+/* Whether both were made from the same certificates, rules, names and settings. */
+bool tls_context_is_like(const struct tls_context *a, const struct tls_context *b);
+
 /* One more reference; any thread. */
 struct tls_context *tls_context_ref(struct tls_context *server);
 

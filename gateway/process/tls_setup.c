@@ -162,10 +162,16 @@ struct tls_context *tls_setup_load(const struct config *config, struct config_fi
     return server;
 }
 
+/* What says the same as before is the same: connections that have outlived many reloads then share one, and
+ * answers about certificates that are known stay known. */
 static void *compile(const struct config *config, const void *previous, struct config_findings *findings)
 {
-    (void)previous;
-    return tls_setup_load(config, findings);
+    struct tls_context *server = tls_setup_load(config, findings);
+    struct tls_context *before = (struct tls_context *)previous;
+    if (server == NULL || before == NULL || !tls_context_is_like(server, before))
+        return server;
+    tls_context_unref(&server);
+    return tls_context_ref(before);
 }
 
 static void free_part(void *part)

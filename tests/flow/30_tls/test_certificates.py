@@ -9,11 +9,11 @@ import time
 import pytest
 
 from lib import yaml
-from lib.client import Client
+from lib.client import Client, upgrade
 from lib.gateway import configuration
 from lib.ports import free_port
 from lib.tls import TlsClient, client_context
-from lib.upstream import echo
+from lib.upstream import echo, repeat_bytes, websocket
 from lib.wait import BINARY, wait_until
 
 
@@ -181,3 +181,21 @@ def test_a_trial_redirects_to_its_own_port(authority, tmp_path):
         with TlsClient(port, client_context(authority)) as client:
             assert client.get("/", host="one.test").status == 200
         trial.terminate()
+
+
+@pytest.mark.measured
+def test_connections_of_many_generations_share_what_has_not_changed(secure, upstream):
+    gateway = secure(upstream(websocket(repeat_bytes)))
+    opened = []
+
+    def grow(times):
+        for _ in range(times):
+            opened.append(gateway.connect())
+            assert opened[-1].ask(upgrade(host="one.test")).status == 101
+            gateway.reload(gateway.config)
+    grow(10)
+    before = gateway.rss()
+    grow(30)
+    assert gateway.rss() - before < 30 * 40 * 1024  # 25 KiB is what a connection needs; certificates and all that goes with them 50 more
+    for client in opened:
+        client.close()

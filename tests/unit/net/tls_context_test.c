@@ -332,12 +332,44 @@ static void facts(void **state)
     tls_identity_free(&old);
 }
 
+/* --- which are alike --- */
+
+static bool differs(const struct tls_context *from, const char *const *names, struct tls_settings settings)
+{
+    struct tls_context *other = make_server(names, settings);
+    bool like = tls_context_is_like(from, other);
+    assert_true(tls_context_is_like(other, other));
+    tls_context_unref(&other);
+    return !like;
+}
+
+static void likeness(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"one", "two", NULL}, *const swapped[] = {"two", "one", NULL};
+    static const char *const fewer[] = {"one", NULL};
+    struct tls_host hosts[] = {{SLICE("one.test"), 0}, {SLICE("two.test"), 0}};
+    struct tls_settings plain = {.hosts = hosts, .host_count = 2};
+    struct tls_context *server = make_server(both, plain);
+    assert_false(differs(server, both, plain));
+    assert_true(differs(server, swapped, plain));
+    assert_true(differs(server, fewer, plain));
+    assert_true(differs(server, both, (struct tls_settings){.hosts = hosts, .host_count = 1}));
+    assert_true(
+        differs(server, both, (struct tls_settings){.hosts = hosts, .host_count = 2, .strict_sni = true}));
+    assert_true(
+        differs(server, both, (struct tls_settings){.hosts = hosts, .host_count = 2, .tls13_only = true}));
+    hosts[1].name = SLICE("new.test");
+    assert_true(differs(server, both, plain));
+    tls_context_unref(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),     cmocka_unit_test(strict),   cmocka_unit_test(key_kinds),
         cmocka_unit_test(protocols), cmocka_unit_test(versions), cmocka_unit_test(resumption),
-        cmocka_unit_test(bad_files), cmocka_unit_test(facts),
+        cmocka_unit_test(bad_files), cmocka_unit_test(facts),    cmocka_unit_test(likeness),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_certificates);
 }
