@@ -11,11 +11,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 
+import estimate  # noqa: E402
 import fleet  # noqa: E402
 import machine  # noqa: E402
 import proxies  # noqa: E402
 import reloads  # noqa: E402
 import results  # noqa: E402
+import rounds  # noqa: E402
 import syscalls  # noqa: E402
 from scenarios import SCENARIOS  # noqa: E402
 
@@ -27,12 +29,16 @@ def arguments():
     parser.add_argument("--json", type=pathlib.Path, default=machine.WORK / "last.json", metavar="FILE")
     parser.add_argument("--compare", type=pathlib.Path, metavar="OLD.json",
                         help="exit 1 on regressions beyond noise")
+    parser.add_argument("--readme", type=pathlib.Path, metavar="FILE.json",
+                        help="measure nothing; write the table in README.md from what a run has written")
     parser.add_argument("--proxies",
                         help=f"comma-separated; {proxies.DIRECT} is the upstream without a proxy")
     parser.add_argument("--rounds", type=int, help="15, or 3 with --quick")
-    parser.add_argument("--seconds", type=int, default=1, help="of each turn")
+    parser.add_argument("--starts", type=int, help="of all proxies, the rounds divided among them: 5, or 1 with --quick")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)
+    options.starts = options.starts or (1 if options.quick else 5)
     known = [*SCENARIOS, *reloads.STORMS, "syscalls"]
     unknown = [name for name in options.scenario if name not in known]
     if unknown:
@@ -53,56 +59,21 @@ def chosen_proxies(options):
     return [name for name in wanted if name not in missing]
 
 
-def progress(text):
-    if sys.stderr.isatty():
-        print(f"{text:<40}", file=sys.stderr, end="\r", flush=True)
-
-
-def take_turn(scenario, target, seconds):
-    """A Sample, or None after saying why there is none."""
-    try:
-        return scenario.load(target, seconds)
-    except (machine.Failure, OSError) as failure:
-        print(f"{scenario.name}: {target.name} is left out: {failure}", flush=True)
-        return None
-
-
-def measure(scenario, targets, options):
-    """Rounds in which every proxy has its turn, after one turn each that is not counted."""
-    if not scenario.fresh:
-        targets = [target for target in targets if take_turn(scenario, target, 1)]
-    rounds = []
-    for number in range(options.rounds):
-        progress(f"{scenario.name} round {number + 1}/{options.rounds}")
-        bystanders = machine.Bystanders()
-        samples = {target.name: take_turn(scenario, target, options.seconds) for target in targets}
-        targets = [target for target in targets if samples[target.name]]
-        rounds.append(results.Round(samples, bystanders.share()))
-    progress("")
-    return rounds
-
-
-def measure_fresh(scenario, crew, options):
-    """The same for a scenario that needs proxies which have done nothing yet."""
-    once = argparse.Namespace(rounds=1, seconds=options.seconds)
-    return [measure(scenario, crew.ready(scenario), once)[0] for _ in range(min(options.rounds, 3))]
-
-
 def run(options, crew):
     wanted = options.scenario or [name for name, each in SCENARIOS.items() if each.quick or not options.quick]
+    plan = rounds.Plan(options.rounds, options.starts, options.seconds)
     measured = {}
     wanted = [name for name in wanted if name in SCENARIOS]
     if wanted:
         results.print_head()
-    for name in wanted:
-        scenario = SCENARIOS[name]
-        if scenario.fresh:
-            rounds = measure_fresh(scenario, crew, options)
-        else:
-            rounds = measure(scenario, crew.ready(scenario), options)
-        if results.complete(rounds):
-            measured[name] = results.summarize(scenario, rounds)
-            results.print_scenario(name, measured[name])
+    for group in rounds.groups(SCENARIOS, wanted):
+        found = rounds.Group(group, crew, plan).measure()
+        for scenario in group:
+            if estimate.complete(found[scenario.name]):
+                measured[scenario.name] = estimate.summarize(scenario, found[scenario.name])
+                results.print_scenario(scenario.name, measured)
+    if measured:
+        results.print_targets(measured)
     return measured
 
 
@@ -116,8 +87,8 @@ def run_storms(options, names, core, upstream):
 def finish(options, measured, storms, names):
     """Writes and compares; returns the exit status."""
     document = {"machine": machine.describe(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "versions": proxies.versions(names), "rounds": options.rounds, "seconds": options.seconds,
-                "scenarios": measured, "storms": storms}
+                "versions": proxies.versions(names), "rounds": options.rounds, "starts": options.starts,
+                "seconds": options.seconds, "scenarios": measured, "storms": storms}
     old = json.loads(options.compare.read_text()) if options.compare else None
     results.write_json(options.json, document)
     print(f"written: {os.path.relpath(options.json)}")
@@ -136,6 +107,7 @@ def count_syscalls(names, crew_core, upstream, connections):
     for name in names:
         process, target = fleet.start_proxy(name, crew_core, upstream, ([("prefix", "/")], False), connections)
         try:
+            process.wait_for(target.port)
             status |= syscalls.measure(target)
         finally:
             process.stop()
@@ -144,11 +116,15 @@ def count_syscalls(names, crew_core, upstream, connections):
 
 def main():
     options = arguments()
+    if options.readme:
+        page = machine.ROOT / "README.md"
+        page.write_text(results.with_table(page.read_text(), json.loads(options.readme.read_text())))
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     machine.WORK.mkdir(parents=True, exist_ok=True)
     proxy_core, load_core = machine.cores()
     os.sched_setaffinity(0, {load_core})
-    connections = min(9000, machine.raise_file_limit() // 2 - 500)
+    connections = min(9500, machine.raise_file_limit() // 2 - 500)
     counting = options.scenario == ["syscalls"]
     if counting and not options.proxies:
         options.proxies = "portico"

@@ -2,7 +2,7 @@
  *
  * bench/run.py starts it, with "full" or "resumed". It prints "ready" when every thread has made one
  * connection (in resumed mode that is where its first ticket is from) and begins at a line on stdin; after
- * the given seconds it prints one line, "connections seconds p50 p99 faults" (latencies of the whole
+ * the given seconds it prints one line, "connections seconds p50 p99 p999 faults" (latencies of the whole
  * connection, in microseconds). A handshake that is not of the kind asked for is a fault. Cipher and group
  * are what OPENSSL_CONF says. Threads that block are enough: they share one core, and what they cost is not
  * measured. */
@@ -177,8 +177,8 @@ static void run(struct worker *workers, unsigned count)
     pthread_barrier_wait(&go);
     for (unsigned i = 0; i < count; i++)
         pthread_join(workers[i].thread, NULL);
-    printf("%llu %.6f %zu %zu %llu\n", connections, (double)(now() - began) / 1e6, percentile(0.5),
-           percentile(0.99), faults);
+    printf("%llu %.6f %zu %zu %zu %llu\n", connections, (double)(now() - began) / 1e6, percentile(0.5),
+           percentile(0.99), percentile(0.999), faults);
     fflush(stdout);
 }
 

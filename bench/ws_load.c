@@ -2,9 +2,9 @@
  * next.
  *
  * bench/run.py starts it. It prints "ready" when every connection is upgraded and begins at a line on stdin;
- * after the given seconds it prints one line, "messages seconds p50 p99 faults" (latencies in microseconds),
- * and holds the connections open until stdin ends, so that the proxy can be measured without set-up and
- * teardown. */
+ * after the given seconds it prints one line, "messages seconds p50 p99 p999 faults" (latencies in
+ * microseconds), and holds the connections open until stdin ends, so that the proxy can be measured without
+ * set-up and teardown. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -171,8 +171,8 @@ static void run(struct connection *conns, size_t count, double seconds)
         for (int i = 0; i < n; i++)
             serve(events[i].data.ptr, events[i].events);
     }
-    printf("%llu %.6f %zu %zu %llu\n", (unsigned long long)messages, (double)(now() - begin) / 1e6,
-           percentile(0.5), percentile(0.99), (unsigned long long)faults);
+    printf("%llu %.6f %zu %zu %zu %llu\n", (unsigned long long)messages, (double)(now() - begin) / 1e6,
+           percentile(0.5), percentile(0.99), percentile(0.999), (unsigned long long)faults);
     fflush(stdout);
 }
 

@@ -16,42 +16,44 @@ def start_upstream(held, core):
 
 
 def start_proxy(name, core, upstream, work, connections):
-    """(process, target); raises Failure when it does not come up. `work` is (routes, limited)."""
+    """(process, target), not awaited. `work` is (routes, limited); raises Failure when that is not its work."""
     proxy, port, tls_port = PROXIES[name], machine.free_port(), machine.free_port()
     arguments = proxy.configure(Job(port, tls_port, upstream.port, connections, *work, certificate()))
     process = machine.Process(name, core, ["env", *proxy.environment, proxy.path(), *arguments])
-    process.wait_for(port)
     return process, Target(name, process.pid, port, tls_port, upstream.port)
 
 
 class Fleet:
-    """The named proxies, all running for one kind of work; idle ones cost nothing while one has its turn."""
+    """The named proxies, running for each setting that is asked for; idle ones cost nothing while one has its turn."""
 
     def __init__(self, names, core, upstream, connections):
         self.names, self.core, self.upstream, self.connections = names, core, upstream, connections
-        self.work, self.running, self.targets = None, [], []
+        self.running = []   # (setting, processes, targets)
 
     def ready(self, scenario):
         """Targets for this scenario; what does not serve it is reported and left out."""
-        work = scenario.routes(), scenario.limited
-        if self.work != work or scenario.fresh:
-            self.stop()
-            self.start(work)
-        return [target for target in self.targets if self.probe(target, scenario)]
+        setting = scenario.setting()
+        targets = next((found for known, _, found in self.running if known == setting), None)
+        return [target for target in targets or self.start(setting) if self.probe(target, scenario)]
 
-    def start(self, work):
-        self.work = work
+    def start(self, setting):
+        started, targets = [], []
         for name in self.names:
             if name == DIRECT:
-                self.targets.append(self.upstream)
+                targets.append(self.upstream)
                 continue
             try:
-                process, target = start_proxy(name, self.core, self.upstream, work, self.connections)
+                started.append(start_proxy(name, self.core, self.upstream, setting, self.connections))
             except machine.Failure as failure:
-                print(f"{failure}; left out", flush=True)
-                continue
-            self.running.append(process)
-            self.targets.append(target)
+                say_once(f"{failure}; left out")
+        self.running.append((setting, [process for process, _ in started], targets))
+        for process, target in started:
+            try:
+                process.wait_for(target.port)
+                targets.append(target)
+            except machine.Failure as failure:
+                say_once(f"{failure}; left out")
+        return targets
 
     @staticmethod
     def probe(target, scenario):
@@ -61,10 +63,23 @@ class Fleet:
         with contextlib.suppress(OSError):
             status = get(target.tls_port if scenario.tls else target.port, scenario.probe, scenario.tls)[0]
         if status != [b"200"]:
-            print(f"{scenario.name}: {target.name} does not answer {scenario.probe} with 200; left out")
+            say_once(f"{scenario.name}: {target.name} does not answer {scenario.probe} with 200; left out")
+        target.at_rest = machine.memory_kib(target.pid)
         return status == [b"200"]
 
     def stop(self):
-        for process in self.running:
+        processes = [process for _, some, _ in self.running for process in some]
+        for process in processes:
+            process.end()
+        for process in processes:
             process.stop()
-        self.work, self.running, self.targets = None, [], []
+        self.running = []
+
+
+def say_once(text):
+    if text not in say_once.said:
+        say_once.said.add(text)
+        print(text, flush=True)
+
+
+say_once.said = set()

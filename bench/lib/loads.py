@@ -5,8 +5,10 @@ A load reads the cost around the work alone: set-up and teardown stay outside wh
 import contextlib
 import dataclasses
 import re
+import signal
 import socket
 import ssl
+import statistics
 import subprocess
 import time
 
@@ -14,7 +16,7 @@ import machine
 from certificates import client_environment
 
 UNITS = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
-SETTLED, MARGIN = 0.3, 0.5  # seconds of a load over TLS before and after what is measured of it
+SETTLED, SETTLED_TLS, MARGIN = 0.1, 0.3, 0.2  # seconds of a load before and after what is measured of it
 
 
 @dataclasses.dataclass
@@ -25,6 +27,7 @@ class Target:
     port: int
     tls_port: int | None
     upstream: int
+    at_rest: float = 0        # KiB, when it had come up
 
 
 @dataclasses.dataclass
@@ -33,12 +36,19 @@ class Sample:
     rate: float               # requests, or messages, per second
     p50: float                # microseconds
     p99: float
+    p999: float               # 0 where the load does not tell
     memory: float             # KiB
     errors: int
+    growth: float = 0         # KiB more than when the proxy had done nothing but come up
+    others: float = 0         # share of the machine that other programs used meanwhile
 
 
-def connect(port, tls=False):
-    sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+def connect(port, tls=False, receive_buffer=None):
+    sock = socket.socket()
+    sock.settimeout(10)
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.connect(("127.0.0.1", port))
     if not tls:
         return sock
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -60,10 +70,6 @@ def seen_by_upstream(target):
     return tuple(map(int, get(target.upstream, "/stats")[1].split()[:2]))
 
 
-def received_bytes(target):
-    return seen_by_upstream(target)[1]
-
-
 def wrk_output(said):
     def number(pattern):
         return sum(map(int, re.findall(pattern, said)))
@@ -77,71 +83,80 @@ def wrk_output(said):
     faults = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
     return {
         "requests": number(r"(\d+) requests in"),
-        "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", said).group(1)),
         "p50": percentile(50), "p99": percentile(99),
         "errors": number(r"Non-2xx or 3xx responses: (\d+)")
                   + sum(map(int, faults.groups() if faults else ())),
     }
 
 
-def wrk_command(port, seconds, connections, path="/", script=None, args=(), scheme="http"):
+def wrk_command(port, connections, seconds=20, path="/", script=None, args=(), scheme="http"):
+    """Without `seconds` it is stopped before its time, and reports nevertheless."""
     script = ["-s", machine.BENCH / script] if script else []
     return list(map(str, ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s",
                           *script, f"{scheme}://127.0.0.1:{port}{path}", "--", *args]))
 
 
-def run_wrk(command, during=lambda: None, after=0):
-    """wrk's figures; `during` is called once, `after` seconds into the run."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as wrk:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            wrk.wait(timeout=after)
-        during()
-        said = wrk.communicate()[0]
-    if wrk.returncode != 0:
+def run_wrk(command):
+    """wrk's figures of a run that ends by itself."""
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=client_environment())
+    if said.returncode != 0:
+        raise machine.Failure(f"{' '.join(command)}: {said.stdout}")
+    return wrk_output(said.stdout)
+
+
+@dataclasses.dataclass
+class Span:
+    """What the proxy did in the middle of a load: without its handshakes, connects and its end."""
+    cpu: float                # seconds
+    requests: int
+    received: int             # bytes of request bodies
+    rate: float               # requests per second
+    memory: float             # KiB
+
+
+def watch(target, seconds):
+    began, before, cpu = time.monotonic(), seen_by_upstream(target), machine.cpu_seconds(target.pid)
+    time.sleep(seconds)
+    cpu = machine.cpu_seconds(target.pid) - cpu
+    after, took = seen_by_upstream(target), time.monotonic() - began
+    requests = after[0] - before[0]
+    return Span(cpu, requests, after[1] - before[1], requests / took, machine.memory_kib(target.pid))
+
+
+def wait_for_work(target, load, before):
+    """A load that makes its requests first may take its time before it sends one."""
+    end = time.monotonic() + 10
+    while load.poll() is None and seen_by_upstream(target) == before and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def under(target, command, seconds, settled, stops=True):
+    """(what the load says, Span). A load that does not stop when asked has to end by itself."""
+    before = seen_by_upstream(target)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=client_environment()) as load:
+        wait_for_work(target, load, before)
+        time.sleep(settled)
+        span = watch(target, seconds)
+        if stops:
+            load.send_signal(signal.SIGINT)
+        said = load.communicate()[0]
+    if load.returncode != 0:
         raise machine.Failure(f"{' '.join(command)}: {said}")
-    return wrk_output(said)
+    if span.requests < 1 and span.received < 1:
+        raise machine.Failure(f"{target.name} answered nothing")
+    return said, span
 
 
-def http(target, seconds, connections, per="request", size=1, **request):
+def http(target, seconds, connections, per="request", size=1, tls=False, **request):
     """Closed loop with wrk. Cost is microseconds a request or, per="byte", nanoseconds a byte of the answers
     (size of each given) or of the uploads (size None: the upstream counts what reached it)."""
-    memory = []
-    received = received_bytes(target) if size is None else 0
-    cpu = machine.cpu_seconds(target.pid)
-    figures = run_wrk(wrk_command(target.port, seconds, connections, **request),
-                      lambda: memory.append(machine.memory_kib(target.pid)), seconds * 0.8)
-    cpu = machine.cpu_seconds(target.pid) - cpu
-    work = figures["requests"] * size if size else received_bytes(target) - received
-    if work == 0:
-        raise machine.Failure(f"{target.name} answered nothing")
-    cost = cpu / work * (1e9 if per == "byte" else 1e6)
-    return Sample(cost, figures["rate"], figures["p50"], figures["p99"], memory[0], figures["errors"])
-
-
-def settled(target, command, seconds):
-    """(what it says, CPU seconds, requests, requests per second, memory) of the middle of a load that runs for
-    `seconds` and one more, without its handshakes and its end."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=client_environment()) as load:
-        time.sleep(SETTLED)
-        began, before, cpu = time.monotonic(), seen_by_upstream(target)[0], machine.cpu_seconds(target.pid)
-        time.sleep(seconds + 1 - SETTLED - MARGIN)
-        cpu = machine.cpu_seconds(target.pid) - cpu
-        requests = seen_by_upstream(target)[0] - before - 1  # the question itself
-        rate = requests / (time.monotonic() - began)
-        memory = machine.memory_kib(target.pid)
-        said = load.communicate()[0]
-    if load.returncode != 0 or requests < 1:
-        raise machine.Failure(f"{' '.join(command)}: {said}")
-    return said, cpu, requests, rate, memory
-
-
-def https(target, seconds, connections, size=None, path="/"):
-    """wrk, HTTP/1.1 over TLS. Cost is microseconds a request or, with a size, nanoseconds a byte of the answers."""
-    command = wrk_command(target.tls_port, seconds + 1, connections, path, scheme="https")
-    said, cpu, requests, rate, memory = settled(target, command, seconds)
+    port, scheme = (target.tls_port, "https") if tls else (target.port, "http")
+    command = wrk_command(port, connections, scheme=scheme, **request)
+    said, span = under(target, command, seconds, SETTLED_TLS if tls else SETTLED)
     figures = wrk_output(said)
-    cost = cpu / (requests * size) * 1e9 if size else cpu / requests * 1e6
-    return Sample(cost, rate, figures["p50"], figures["p99"], memory, figures["errors"])
+    work = span.requests * size if size else span.received
+    cost = span.cpu / work * (1e9 if per == "byte" else 1e6)
+    return Sample(cost, span.rate, figures["p50"], figures["p99"], 0, span.memory, figures["errors"])
 
 
 def h2load_errors(said):
@@ -153,19 +168,20 @@ def h2load_errors(said):
     return sum(map(int, failed.groups() + statuses.groups()))
 
 
-def http2(target, seconds, connections, streams):
+def http2(target, seconds, connections, streams, tls):
     """h2load over TLS; every connection has that many requests under way. Cost is microseconds a request."""
-    command = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", "-D", str(seconds + 1),
-               f"https://127.0.0.1:{target.tls_port}/"]
-    said, cpu, requests, rate, memory = settled(target, command, seconds)
+    longer = int((SETTLED_TLS + seconds + MARGIN) * 1000)
+    command = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", "-D", f"{longer}ms",
+               f"{'https' if tls else 'http'}://127.0.0.1:{target.tls_port if tls else target.port}/"]
+    said, span = under(target, command, seconds, SETTLED_TLS, stops=False)
     if "Application protocol: h2\n" not in said:
         raise machine.Failure(f"{target.name} does not speak HTTP/2: {said}")
-    return Sample(cpu / requests * 1e6, rate, 0, 0, memory, h2load_errors(said))
+    return Sample(span.cpu / span.requests * 1e6, span.rate, 0, 0, 0, span.memory, h2load_errors(said))
 
 
 def own_load(target, command):
     """A load of ours: it says when it is ready, begins at a line, and prints
-    "units seconds p50 p99 faults". Cost is microseconds a unit."""
+    "units seconds p50 p99 p999 faults". Cost is microseconds a unit."""
     with subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                           env=client_environment()) as load:
         if load.stdout.readline() != "ready\n":
@@ -173,12 +189,12 @@ def own_load(target, command):
         cpu = machine.cpu_seconds(target.pid)
         load.stdin.write("\n")
         load.stdin.flush()
-        units, took, p50, p99, faults = load.stdout.readline().split()
+        units, took, p50, p99, p999, faults = load.stdout.readline().split()
         cpu = machine.cpu_seconds(target.pid) - cpu
         memory = machine.memory_kib(target.pid)
         load.stdin.close()
     cost = cpu / max(int(units), 1) * 1e6
-    return Sample(cost, int(units) / float(took), float(p50), float(p99), memory, int(faults))
+    return Sample(cost, int(units) / float(took), float(p50), float(p99), float(p999), memory, int(faults))
 
 
 def websocket(target, seconds, connections, size):
@@ -186,22 +202,17 @@ def websocket(target, seconds, connections, size):
     return own_load(target, [machine.compile_c("ws_load"), target.port, connections, size, seconds])
 
 
-def handshakes(target, seconds, connections, kind):
+def handshakes(target, seconds, connections, kind, tls):
     """One request for each TLS connection; kind is "full" or "resumed". Cost is microseconds a connection."""
     return own_load(target, [machine.compile_c("tls_load"), target.tls_port, connections, kind, seconds])
 
 
-def idle(target, _seconds, connections, tls=False):
-    """Memory of a keep-alive connection that made one request and waits, KiB, of a proxy started for this."""
-    request = b"GET / HTTP/1.1\r\nHost: bench.test\r\n\r\n"
-    port = target.tls_port if tls else target.port
-    errors = get(port, "/", tls)[0] != [b"200"]
-    before = machine.memory_kib(target.pid)
-    with contextlib.ExitStack() as held:
-        for _ in range(connections):
-            sock = connect(port, tls)
-            held.callback(sock.close)
-            sock.sendall(request)
-            errors += not sock.recv(4096).startswith(b"HTTP/1.1 200")
-        after = machine.memory_kib(target.pid)
-    return Sample((after - before) / connections, 0, 0, 0, after, errors)
+def most(target, connections, tls):
+    """Requests per second that a proxy answers when it is asked as fast as it answers: the median of three turns."""
+    return statistics.median(http(target, 1, connections, tls=tls).rate for _ in range(3))
+
+
+def open_loop(target, seconds, connections, tls=False, rate=1000):
+    """Requests at a fixed rate, due whether or not earlier ones are answered. Cost is microseconds a request."""
+    port, kind = (target.tls_port, "tls") if tls else (target.port, "plain")
+    return own_load(target, [machine.compile_c("open_load"), port, connections, f"{rate:.0f}", kind, seconds])

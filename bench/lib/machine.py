@@ -83,9 +83,13 @@ class Process:
         self.stop()
         raise Failure(f"{self.name} does not listen on {port}: {said or 'it said nothing'}")
 
+    def end(self):
+        """Asks it to; stop() waits for that."""
+        self.child.terminate()
+
     def stop(self):
         started = tree(self.pid)
-        self.child.terminate()
+        self.end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.child.wait(timeout=5)
             return

@@ -221,8 +221,8 @@ hosts:
 
 
 def nghttpx(job):
-    backends = "\n".join(f"backend=127.0.0.1,{job.upstream};{prefix};proto=http/1.1"
-                         for prefix in job.prefixes("nghttpx"))
+    prefixes = {"/": None, **dict.fromkeys(job.prefixes("nghttpx"))}  # it wants a catch-all
+    backends = "\n".join(f"backend=127.0.0.1,{job.upstream};{prefix};proto=http/1.1" for prefix in prefixes)
     return ["--conf", write("nghttpx.conf", f"""\
 frontend=127.0.0.1,{job.port};no-tls
 frontend=127.0.0.1,{job.tls_port}

@@ -112,7 +112,7 @@ class Http1:
     """wrk until stop(): its figures then."""
 
     def __init__(self, target):
-        command = loads.wrk_command(target.port, 3600, KEEP_ALIVE)
+        command = loads.wrk_command(target.port, KEEP_ALIVE, 3600)
         self.wrk = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def stop(self):

@@ -1,76 +1,17 @@
-"""From samples to the table, the JSON beside it, and the comparison with an older one.
-
-The samples of one scenario are rounds, and in each round every proxy had its turn. What disturbs a turn makes
-it dearer, hardly ever cheaper, so a proxy's cost is the mean of its cheapest third of the rounds, and a ratio
-is taken between two such costs. The median stands beside it.
-"""
-import dataclasses
+"""What a run prints, the JSON beside it, the table of README, and the comparison with an older run."""
 import json
+import re
 import statistics
 
-from proxies import OURS, YARDSTICK
+import estimate
+from proxies import OURS, PROXIES, YARDSTICK
+from scenarios import SCENARIOS
 
-HEAD = ("scenario", "proxy", "cost", "median", "unit", f"x {YARDSTICK}", "spread", "per second",
-        "p50", "p99", "MiB", "errors", "others")
-WIDTHS = (12, 8, 6, 6, 14, 7, 6, 10, 7, 7, 5, 6, 6)
+HEAD = ("scenario", "proxy", "cost", "median", "unit", f"x {YARDSTICK}", "spread", "x best", "target",
+        "per second", "p50", "p99", "p99.9", "MiB", "errors", "others")
+WIDTHS = (14, 8, 6, 6, 14, 7, 6, 6, 11, 10, 7, 7, 7, 6, 6, 6)
 LEFT = (0, 1, 4)
-NOISE = 0.05  # a ratio that moved by less is taken for unmoved
-
-
-@dataclasses.dataclass
-class Round:
-    """One turn of every proxy."""
-    samples: dict   # proxy -> Sample
-    others: float   # share of the machine that other programs used meanwhile
-
-
-def undisturbed(costs):
-    """Mean of the cheapest third, of two at least."""
-    cheapest = sorted(costs)[:max(2, round(len(costs) / 3))]
-    return statistics.fmean(cheapest)
-
-
-def ratio(costs, yardstick):
-    """Of two lists with one entry a round; without a yardstick the cost itself."""
-    return undisturbed(costs) / (undisturbed(yardstick) if yardstick else 1)
-
-
-def spread(costs, yardstick):
-    """Twice the standard error of the ratio, as a share of it (jackknife: each round is left out in turn)."""
-    count = len(costs)
-    if count < 2:
-        return 0
-    without = [ratio(costs[:skip] + costs[skip + 1:], yardstick and yardstick[:skip] + yardstick[skip + 1:])
-               for skip in range(count)]
-    middle = statistics.fmean(without)
-    variance = (count - 1) / count * sum((each - middle) ** 2 for each in without)
-    return 2 * variance ** 0.5 / middle if middle > 0 else 0
-
-
-def complete(rounds):
-    """The proxies that have a sample in every round."""
-    return [proxy for proxy in rounds[0].samples if all(each.samples.get(proxy) for each in rounds)]
-
-
-def summarize(scenario, rounds):
-    """What the table and the JSON say of one scenario."""
-    costs = {proxy: [each.samples[proxy].cost for each in rounds] for proxy in complete(rounds)}
-    yardstick = costs.get(YARDSTICK)
-    rows = {}
-    for proxy, own in costs.items():
-        samples = [each.samples[proxy] for each in rounds]
-        rows[proxy] = {
-            "cost": undisturbed(own),
-            "median": statistics.median(own),
-            "ratio": ratio(own, yardstick) if yardstick else None,
-            "spread": spread(own, None if proxy == YARDSTICK else yardstick),
-            **{field: statistics.median(getattr(sample, field) for sample in samples)
-               for field in ("rate", "p50", "p99", "memory")},
-            "errors": sum(sample.errors for sample in samples),
-            "rounds": own,
-        }
-    others = statistics.median(each.others for each in rounds)
-    return {"unit": scenario.unit, "others": others, "proxies": rows}
+README = ("<!-- bench: written by ./dev bench --readme FILE.json -->", "<!-- bench: end -->")
 
 
 def duration(microseconds):
@@ -83,6 +24,10 @@ def digits(cost):
     return f"{cost:.3g}" if cost < 100 else f"{cost:.0f}"
 
 
+def times(ratio):
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
 def print_cells(cells):
     print("  ".join(f"{cell:<{width}}" if index in LEFT else f"{cell:>{width}}"
                     for index, (cell, width) in enumerate(zip(cells, WIDTHS))).rstrip(), flush=True)
@@ -93,44 +38,103 @@ def print_head():
     print_cells(["-" * width for width in WIDTHS])
 
 
+def verdicts(name, measured):
+    """[(Target, what was reached, whether that is enough)] of one scenario."""
+    figures = [(target, estimate.reached(target, name, measured)) for target in SCENARIOS[name].targets]
+    return [(target, figure, figure <= target.limit) for target, figure in figures if figure is not None]
+
+
 def print_scenario(name, measured):
-    for proxy, row in measured["proxies"].items():
-        times = "-" if row["ratio"] is None else f"{row['ratio']:.2f}"
+    """`measured` has every scenario measured so far."""
+    first = next(iter(verdicts(name, measured)), None)
+    for proxy, row in measured[name]["proxies"].items():
+        goal = f"<={first[0].limit:g} {'ok' if first[2] else 'MISS'}" if first and proxy == OURS else ""
         rate = f"{row['rate']:,.0f}" if row["rate"] else "-"
-        print_cells((name, proxy, digits(row["cost"]), digits(row["median"]), measured["unit"], times,
-                     f"±{row['spread'] * 100:.0f}%", rate, duration(row["p50"]), duration(row["p99"]),
-                     f"{row['memory'] / 1024:.1f}", str(row["errors"]),
-                     f"{measured['others'] * 100:.0f}%"))
+        print_cells((name, proxy, digits(row["cost"]), digits(row["median"]), measured[name]["unit"],
+                     times(row["ratio"]), f"±{row['spread'] * 100:.0f}%", times(row["of_best"]), goal, rate,
+                     *(duration(row[field]) for field in ("p50", "p99", "p999")), f"{row['memory'] / 1024:.1f}",
+                     str(row["errors"]), f"{measured[name]['others'] * 100:.0f}%"))
 
 
-def moved(old, new, proxy):
-    """(change of the ratio, what of it may be noise) between two runs of one scenario; None without both."""
-    before, after = old["proxies"].get(proxy), new["proxies"].get(proxy)
-    if not before or not after or not before["ratio"] or not after["ratio"]:
-        return None
-    noise = (before["spread"] ** 2 + after["spread"] ** 2) ** 0.5
-    return after["ratio"] / before["ratio"] - 1, max(NOISE, noise)
+def print_targets(measured):
+    """Every target of the scenarios measured, and whether it is reached."""
+    print()
+    for name in measured:
+        for target, figure, enough in verdicts(name, measured):
+            print(f"{name}: {target.text()}: {figure:.2f}: {'reached' if enough else 'MISSED'}")
+
+
+# comparison
 
 
 def compare(old, new):
-    """Prints where Portico's ratios moved beyond noise; returns the number of regressions.
-
-    The rivals are the same programs in both runs, so what their ratios moved by is noise, too."""
+    """Prints where Portico's ratios moved beyond noise; returns the number of regressions."""
     worse = 0
     for name in [name for name in new["scenarios"] if name in old["scenarios"]]:
         before, after = old["scenarios"][name], new["scenarios"][name]
-        portico = moved(before, after, OURS)
-        if not portico:
+        found = estimate.verdict(before, after)
+        if not found:
             continue
-        rivals = [moved(before, after, proxy) for proxy in after["proxies"] if proxy not in (OURS, YARDSTICK)]
-        change, noise = portico[0], max([portico[1], *(abs(each[0]) for each in rivals if each)])
+        change, noise, word = found
+        worse += word == "REGRESSION"
         ratios = " -> ".join(f"{run['proxies'][OURS]['ratio']:.2f}" for run in (before, after))
-        verdict = "level" if abs(change) <= noise else "better" if change < 0 else "REGRESSION"
-        worse += verdict == "REGRESSION"
-        print(f"{name}: {ratios} x {YARDSTICK} ({change:+.0%}, noise {noise:.0%}): {verdict}")
+        print(f"{name}: {ratios} x {YARDSTICK} ({change:+.0%}, noise {noise:.0%}): {word}")
+    changes = estimate.agreement(old, new)
+    near = sum(abs(change) <= estimate.NOISE for _, _, change in changes)
+    furthest = ", ".join(f"{name} {proxy} {change:+.0%}" for name, proxy, change in changes[:3])
+    print(f"{near} of {len(changes)} ratios agree within {estimate.NOISE:.0%}; the furthest: {furthest}")
     return worse
 
 
-def write_json(path, measured):
+# files
+
+
+def rounded(value):
+    """Four digits are more than any of it is worth."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return {key: rounded(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+def write_json(path, document):
+    """One line a proxy, so that two runs can be read side by side."""
+    text = json.dumps(rounded(document), indent=1)
+    flat = re.sub(r'\{\s*"cost".*?\}', lambda row: re.sub(r"\s*\n\s*", " ", row.group()), text, flags=re.S)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(measured, indent=1) + "\n")
+    path.write_text(re.sub(r"\[[^\[\]{}]*\]", lambda row: re.sub(r"\s*\n\s*", " ", row.group()), flat) + "\n")
+
+
+def readme_cell(row, unit_of, proxy):
+    if not row:
+        return ""
+    return f"{digits(row['cost'])} {unit_of}" if proxy == YARDSTICK else times(row["ratio"])
+
+
+def readme_table(document):
+    """The lines between the two markers in README.md."""
+    columns = [YARDSTICK, OURS, *(name for name in PROXIES if name not in (YARDSTICK, OURS))]
+    heads = [name if name != OURS else f"**{name}**" for name in columns]
+    lines = [f"| scenario | {' | '.join(heads)} | target | reached |", "|---" * (len(columns) + 3) + "|"]
+    measured = document["scenarios"]
+    for name, each in measured.items():
+        cells = [readme_cell(each["proxies"].get(proxy), each["unit"], proxy) for proxy in columns]
+        goals = verdicts(name, measured)
+        said = "; ".join(target.text() for target, _, _ in goals)
+        reached = "; ".join(f"{figure:.2f}" + ("" if enough else " **no**") for _, figure, enough in goals)
+        lines.append(f"| {name} | {' | '.join(cells)} | {said} | {reached} |")
+    versions = ", ".join(document["versions"].values())
+    others = statistics.median(each["others"] for each in measured.values())
+    return lines + ["", f"{document['when'][:10]}, {document['machine']['cpu']}, Linux {document['machine']['kernel']}; "
+                    f"{versions}. Other programs used {others:.0%} of the machine meanwhile."]
+
+
+def with_table(text, document):
+    """README's text with the table of this run between the two markers."""
+    begin, end = README
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"README.md has no lines {begin} and {end}")
+    return "\n".join([before + begin, "", *readme_table(document), "", end + after])

@@ -72,11 +72,11 @@ def report(found, requests):
 
 def measure(target):
     """Exit status: 0 when one request costs what it should."""
-    loads.run_wrk(loads.wrk_command(target.port, 1, CONNECTIONS))  # the pool to the upstream is filled
+    loads.run_wrk(loads.wrk_command(target.port, CONNECTIONS, 1))  # the pool to the upstream is filled
     output, seconds = machine.WORK / "strace.txt", SECONDS
     while True:
         with strace(target.pid, output):
-            figures = loads.run_wrk(loads.wrk_command(target.port, seconds, CONNECTIONS))
+            figures = loads.run_wrk(loads.wrk_command(target.port, CONNECTIONS, seconds))
         if figures["requests"] >= ENOUGH or seconds == LONGEST:
             break
         seconds = min(LONGEST, seconds * 5 // 4 * ENOUGH // max(figures["requests"], 1) + 1)
