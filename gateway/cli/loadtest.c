@@ -122,6 +122,7 @@ static bool report(struct test *test)
     report_text(&test->report, json_on_stdout ? stderr : stdout);
     fflush(stdout);
     bool good = write_report(test, options->json, report_json);
+    good = write_report(test, options->html, report_html) && good;
     return report_broken(&test->report, stderr) == 0 && good;
 }
 

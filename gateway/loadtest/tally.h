@@ -42,7 +42,7 @@ struct load_interval {
 };
 
 /* How many stretches the measured time is cut into, at most. */
-enum { LOAD_INTERVALS_MAX = 120 };
+enum { LOAD_INTERVALS_MAX = 60 };
 
 /* All of it. */
 struct load_tally {

@@ -112,6 +112,18 @@ class Browser:
         """What stands in the element; empty when there is none."""
         return self.script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
 
+    def press(self, key):
+        """Presses and releases a key, by its WebDriver code (W3C WebDriver section 17.4.2) or as it is."""
+        strokes = [{"type": kind, "value": key} for kind in ("keyDown", "keyUp")]
+        self._call("POST", f"{self.session}/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
+
+    def emulate(self, scheme, width):
+        """A screen of this width whose owner prefers the scheme, "light" or "dark"."""
+        for command, parameters in (
+                ("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+                ("Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False})):
+            self._call("POST", f"{self.session}/goog/cdp/execute", {"cmd": command, "params": parameters})
+
     def transfers(self):
         """Paths of the page and of all that it has loaded, with the protocol that brought each, as the browser says."""
         return self.script("""return ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
