@@ -6,6 +6,8 @@
 
 #include "base/hash.h"
 
+#include <arpa/inet.h>
+
 /* An address as it is counted: IPv6 without the half that its owner may choose. */
 enum { IPV6_PREFIX = 8 };
 
@@ -112,4 +114,34 @@ bool limit_key(const struct config_limit *limit, const struct policy_call *call,
     }
     *hash_out = hash;
     return len > 0 && len <= LIMIT_KEY_MAX;
+}
+
+/* IPv6 as the network that it is counted by. */
+static struct slice address_text(struct arena *arena, struct slice bytes)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned char whole[16] = {0};
+    if (bytes.len > 0)
+        memcpy(whole, bytes.at, bytes.len);
+    bool is_network = bytes.len == IPV6_PREFIX;
+    const char *printed = inet_ntop(is_network ? AF_INET6 : AF_INET, whole, text, sizeof text);
+    CHECK(printed != NULL);
+    return bytes.len == 0 ? bytes : arena_printf(arena, "%s%s", text, is_network ? "/64" : "");
+}
+
+struct slice limit_key_text(const struct config_limit *limit, const struct policy_call *call)
+{
+    enum { SHOWN_MAX = 64 };
+    struct slice text = SLICE("");
+    for (uint32_t i = 0; i < limit->part_count; i++) {
+        struct part part;
+        take_part(&limit->parts[i], call, &part);
+        bool is_address = limit->parts[i].source == CONFIG_LIMIT_CLIENT_IP;
+        struct slice shown = is_address ? address_text(call->arena, part.bytes) : part.bytes;
+        shown = shown.len == 0 ? SLICE("none")
+                               : slice_make(shown.at, shown.len < SHOWN_MAX ? shown.len : SHOWN_MAX);
+        text = arena_printf(call->arena, "%.*s%s%.*s %.*s", SLICE_ARGS(text), i > 0 ? ", " : "",
+                            SLICE_ARGS(limit->parts[i].text.text), SLICE_ARGS(shown));
+    }
+    return text;
 }

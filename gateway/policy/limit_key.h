@@ -14,4 +14,7 @@ enum { LIMIT_KEY_MAX = 65535 };
 MUST_USE bool limit_key(const struct config_limit *limit, const struct policy_call *call, uint64_t seed,
                         uint64_t *hash_out);
 
+/* The key for people: "client_ip 192.0.2.1, header X-Api-Key abc"; in the call's arena. */
+struct slice limit_key_text(const struct config_limit *limit, const struct policy_call *call);
+
 #endif

@@ -126,10 +126,10 @@ static void say(struct policy_call *call, const struct config_limit *limit, bool
         return;
     struct slice burst =
         limit->window ? SLICE("") : arena_printf(call->arena, " and %u more at once", limit->burst);
+    struct slice key = is_counted ? limit_key_text(limit, call) : limit->parts_text;
     policy_say(call, "rate_limit", limit->origin, "%.*s: %s %.*s%.*s, by %.*s%s%s", SLICE_ARGS(limit->name),
-               limit->window ? "at most" : "rate", SLICE_ARGS(amount), SLICE_ARGS(burst),
-               SLICE_ARGS(limit->parts_text), is_counted ? "" : ", which this request has not: no limit",
-               modes[limit->mode]);
+               limit->window ? "at most" : "rate", SLICE_ARGS(amount), SLICE_ARGS(burst), SLICE_ARGS(key),
+               is_counted ? "" : ", which this request has not: no limit", modes[limit->mode]);
 }
 
 static struct rate_asked *new_asked(struct policy_call *call, const struct rate_rule *rule)

@@ -14,6 +14,7 @@ from lib.blackhole import Blackhole
 from lib.client import Client, chunked, get, post, upgrade
 from lib.faults import FAULTS, assert_made_here
 from lib.gateway import route_to
+from lib.h2raw import H2
 from lib.h2server import H2Upstream
 from lib.ports import free_port
 from lib.tls import openssl
@@ -439,6 +440,26 @@ def test_a_preflight(scene):
     response = scene.send(asked, "OPTIONS", site={"cors": {"origins": ["https://a.test"]}})
     assert response.status == 204
     assert_all_fields(response)
+
+
+def test_over_http2(scene):
+    """Refusals of policies, of the routing and of a head, and a service's own answer: streams of one connection."""
+    app = scene.serve(answers(ok(**OPINIONS)))
+    gateway = scene.start(app=app, limits={"one": {"rate": "1/h"}}, routes=[
+        route_to("app", "/denied", access={"deny": ["all"]}), route_to("app", "/staff", basic_auth=USERS),
+        route_to("app", "/limited", limits=["one"]), route_to("app", "/read", methods=["GET"]), route_to("app", "/fine"),
+        {"prefix": "/moved", "redirect": "/fine"}, {"prefix": "/closed", "maintenance": True, "upstream": "app"}])
+    asked = [("/fine", 200), ("/limited", 200), ("/limited", 429), ("/denied", 403), ("/staff", 401), ("/none", 404), ("/moved", 302),
+             ("/closed", 503), ("/a%00", 400)]
+    with H2(gateway.port) as client:
+        streams = [client.request(path, authority="one.test") for path, _ in asked]
+        client.finish(*streams)
+        for stream, (path, status) in zip(streams, asked):
+            head = client.streams[stream].final
+            assert head[":status"] == str(status), path
+            expected = {NAMES[key].lower(): value for key, value in VALUES.items() if key != "hsts"}  # in clear
+            assert {name: head.get(name) for name in expected} == expected, path  # one that came twice has two lines
+            assert "strict-transport-security" not in head
 
 
 @pytest.mark.parametrize("status", [101, 403])

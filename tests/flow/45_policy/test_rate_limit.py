@@ -97,6 +97,7 @@ def test_limits_are_inherited_replaced_and_removed(portico, upstream):
 
 @pytest.mark.parametrize("key, one, other, nobody", [
     ("header X-Api-Key", {"x_api_key": "a"}, {"x_api_key": "b"}, {}),
+    ("header X-Api-Key", {"x_api_key": "a" * 7000}, {"x_api_key": "a" * 6999 + "b"}, {"x_api_key": ""}),
     ("cookie session", {"cookie": "x=1; session=a"}, {"cookie": "session=b; x=1"}, {"cookie": "xsession=a; y=session=a"}),
     ("host", {"host": "a.test"}, {"host": "b.test"}, None),
 ])
@@ -252,6 +253,39 @@ def test_streams_of_http2_are_limited_one_by_one(portico, upstream):
         assert [client.streams[each].status for each in ids] == [200, 200, 429, 200]
 
 
+def test_websockets_over_http2_are_limited_before_they_open(portico, upstream):
+    gateway, service = start(portico, upstream, {"api": ONE}, script=websocket(repeat_bytes))
+    opening = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/live"), (":authority", "portico.test"),
+               ("sec-websocket-version", "13")]
+    with H2(gateway.port) as client:
+        for stream in (1, 3):
+            client.headers(stream, opening, flags=0)
+        client.next_id = 5
+        while not all(client.streams[stream].heads for stream in (1, 3)):
+            client.step()
+        assert [client.streams[stream].status for stream in (1, 3)] == [200, 429]
+    assert len(service.heads) == 1
+
+
+@pytest.mark.parametrize("when_full", ["reject", "pass"])
+def test_who_changes_the_key_all_the_time_pushes_nobody_out(portico, upstream, when_full):
+    """More keys than have room, each used twice: what an honest client has used up stays, and newcomers get what the setting says."""
+    gateway, _ = start(portico, upstream, {"api": {"rate": "1/h", "burst": 4, "key": "header X-Key", "memory": "64KiB", "when_full": when_full}})
+
+    def told(client, keys, times):
+        for batch in range(0, len(keys), 100):
+            client.send(b"".join(get(x_key=key) * times for key in keys[batch:batch + 100]))
+            yield from (client.response().status for _ in range(100 * times))
+
+    with gateway.client() as client:
+        assert statuses(client, 6, x_key="honest") == [200] * 5 + [429]
+        filling = list(told(client, [f"a{number}" for number in range(7000)], 2))
+        assert set(filling[:1000]) == {200}
+        newcomers = list(told(client, [f"b{number}" for number in range(500)], 1))
+        assert newcomers.count(429) > 400 if when_full == "reject" else set(newcomers) == {200}
+        assert statuses(client, 1, x_key="honest") == [429]
+
+
 # logs -----------------------------------------------------------------------------------------------------
 
 def test_the_access_log_names_the_limit(portico, upstream):
@@ -298,12 +332,3 @@ def test_what_was_counted_survives_a_reload(portico, upstream):
         assert statuses(client, 3) == [200, 200, 503]
         reload(gateway, key="host")  # that is another count
         assert statuses(client, 1) == [200]
-
-
-def test_explain_names_limit_key_and_place(portico, upstream):
-    gateway, _ = start(portico, upstream, {"api": {**ONE, "burst": 4, "key": ["client_ip", "header X-Api-Key"]}})
-    told = subprocess.run([BINARY, "explain", gateway.config_file, "GET", "http://x/"], capture_output=True, text=True,
-                          timeout=20, check=True).stdout
-    line = next(line for line in told.splitlines() if "rate_limit:" in line)
-    assert "api: rate 1/h and 4 more at once, by client_ip, header X-Api-Key" in line and "portico.yaml:" in line
-    assert 'ratelimit-policy: "api";q=4;w=14400;portico-burst=5' in told

@@ -61,6 +61,37 @@ def test_all_errors_at_once_with_their_places(command, file):
     assert 'did you mean "upstream"?' in lines[3] and 'did you mean "app"?' in lines[4]
 
 
+POLICIES = """listen: [":80"]
+upstreams: { app: "127.0.0.1:1" }
+limits: { api: { rate: 10/s } }
+defaults:
+  limits: [apis]
+  access: { allow: [10.0.0.1/8] }
+  security_headers: { csp: "default-src 'self'\\r\\nSet-Cookie: a=b" }
+  headers: { request: { set: { X-A: "a\\x01b" } }, response: { set: { "X B": "1" } } }
+  cors: { origins: ["https://a.test/path"] }
+trusted_proxies: [192.0.2.1/24]
+sites:
+  - hosts: [a.test]
+    routes:
+      - { prefix: /, upstream: app, basic_auth: { users: { anna: secret } } }
+"""
+
+
+def test_what_is_wrong_in_policies(command, file):
+    run = command("check", file(POLICIES))
+    said = [line.partition("portico.yaml:")[2] for line in run.stderr.splitlines()]
+    expected = [("5:12", 'no limit is called "apis"; did you mean "api"?'),
+                ("6:21", "has bits behind its mask; the network is 10.0.0.0/8"), ("7:28", "a field holds no line break"),
+                ("8:37", "a field holds printable ASCII only"), ("8:70", '"X B" is no name of a field'),
+                ("9:21", "an origin is scheme, host and port"), ("10:19", "has bits behind its mask; the network is 192.0.2.0/24"),
+                ("14:66", "neither bcrypt ($2y$, $2b$) nor SHA-512")]
+    assert run.returncode == 1 and len(said) == len(expected), said
+    for line, (place, words) in zip(said, expected):
+        assert line.startswith(f"{place}: error: ") and words in line
+    assert "secret" not in run.stderr
+
+
 def test_warnings_are_no_errors(command, file):
     config = {**GOOD, "sites": [{"hosts": ["*"], "routes": [route_to("app"), route_to("app", "/never")]}]}
     run = command("check", file(config))

@@ -7,6 +7,7 @@ import pytest
 from lib.client import Client, get
 from lib.faults import FAULTS
 from lib.gateway import route_to
+from lib.tls import ROOT
 from lib.users import basic, sha512
 
 HOST = "star-meet.com"
@@ -272,14 +273,14 @@ RIGHT, WRONG, NONE = ("-H", "Authorization: " + basic("anna", "secret")), ("-H",
 
 
 @pytest.mark.parametrize("address, credentials, fault, lines", [
-    ("10.1.1.1", RIGHT, None, ["access: 10.1.1.1 is in 10.0.0.0/8: may come in  # :6", "rate_limit: all: rate 1/s and 0 more at once, by client_ip  # :3",
-                               "basic_auth: the password of anna is right  # :8", "rate_limit: each: at most 5/1m, by user  # :3",
+    ("10.1.1.1", RIGHT, None, ["access: 10.1.1.1 is in 10.0.0.0/8: may come in  # :6", "rate_limit: all: rate 1/s and 0 more at once, by client_ip 10.1.1.1  # :3",
+                               "basic_auth: the password of anna is right  # :8", "rate_limit: each: at most 5/1m, by user anna  # :3",
                                "forward_auth: judge is asked, GET /judge; its consent is supposed here  # :9"]),
     ("10.1.1.1", WRONG, "credentials_wrong", ["access: 10.1.1.1 is in 10.0.0.0/8: may come in  # :6",
-                                              "rate_limit: all: rate 1/s and 0 more at once, by client_ip  # :3",
+                                              "rate_limit: all: rate 1/s and 0 more at once, by client_ip 10.1.1.1  # :3",
                                               "basic_auth: refused: there is no such user, or the password is wrong  # :8"]),
     ("10.1.1.1", NONE, "credentials_missing", ["access: 10.1.1.1 is in 10.0.0.0/8: may come in  # :6",
-                                               "rate_limit: all: rate 1/s and 0 more at once, by client_ip  # :3",
+                                               "rate_limit: all: rate 1/s and 0 more at once, by client_ip 10.1.1.1  # :3",
                                                "basic_auth: refused: a name and a password are needed  # :8"]),
     ("10.66.1.1", RIGHT, "access_denied", ["access: 10.66.1.1 is in 10.66.0.0/16: refused  # :6"]),
     ("192.0.2.1", RIGHT, "access_denied", ["access: 192.0.2.1 is in none of the networks: refused  # :6"]),
@@ -294,6 +295,61 @@ def test_who_may_come_in(explain, file, address, credentials, fault, lines):
     if fault is None:
         assert "removed   Authorization: it was for `basic_auth`" in run.stdout
         assert "removed   Remote-User: only the service that `forward_auth` asks says this" in run.stdout
+
+
+POLICIES = """listen: [":80"]
+upstreams: { app: "127.0.0.1:1", judge: "127.0.0.1:2" }
+limits: { api: { rate: 1/s, key: [client_ip, header X-Api-Key, route] }, none: { rate: 1/s, key: cookie id } }
+sites:
+  - hosts: [a.test]
+    routes:
+      - { prefix: /closed, upstream: app, maintenance: true }
+      - { prefix: /team, upstream: app, maintenance: { allow: [192.0.2.0/24] } }
+      - { prefix: /read, upstream: app, methods: [GET, HEAD] }
+      - { prefix: /in, upstream: app, access: { allow: [192.0.2.0/24] } }
+      - { prefix: /limited, upstream: app, limits: [api, none] }
+      - { prefix: /cors, upstream: app, cors: { origins: ["https://b.test"] } }
+      - { prefix: /staff, upstream: app, basic_auth: { users: { anna: "HASH" } } }
+      - { prefix: /judged, upstream: app, forward_auth: { upstream: judge } }
+      - { prefix: /moved, redirect: "https://c.test%{target}" }
+      - { prefix: /said, respond: { body: "hello" } }
+      - { prefix: /old, upstream: app, rewrite: "/new" }
+      - { prefix: /fields, upstream: app, headers: { response: { remove: [Server] } } }
+      - { prefix: /safe, upstream: app, security_headers: { frame_options: DENY } }
+"""
+
+
+@pytest.mark.parametrize("name, method, target, options, said, line", [
+    ("maintenance", "GET", "/closed", (), "answered here with 503", 7),
+    ("maintenance", "GET", "/team", (), "192.0.2.1 passes, being in 192.0.2.0/24", 8),
+    ("methods", "GET", "/read", (), "GET is one of GET, HEAD", 9),
+    ("methods", "PUT", "/read", (), "PUT is not one of GET, HEAD", 9),
+    ("access", "GET", "/in", (), "192.0.2.1 is in 192.0.2.0/24: may come in", 10),
+    ("rate_limit", "GET", "/limited/x", ("-H", "X-Api-Key: k1"),
+     "api: rate 1/s and 0 more at once, by client_ip 192.0.2.1, header X-Api-Key k1, route /limited", 3),
+    ("rate_limit", "GET", "/limited", ("--from", "2001:db8:1:2:3::4"),
+     "api: rate 1/s and 0 more at once, by client_ip 2001:db8:1:2::/64, header X-Api-Key none, route /limited", 3),
+    ("rate_limit", "GET", "/limited", (), "none: rate 1/s and 0 more at once, by cookie id, which this request has not: no limit", 3),
+    ("cors", "GET", "/cors", ("-H", "Origin: https://b.test"), "https://b.test may read responses", 12),
+    ("cors", "GET", "/cors", ("-H", "Origin: https://evil.test"), "https://evil.test is none of the origins", 12),
+    ("basic_auth", "GET", "/staff", (), "refused: a name and a password are needed", 13),
+    ("forward_auth", "GET", "/judged", (), "judge is asked, GET /; its consent is supposed here", 14),
+    ("redirect", "GET", "/moved/x?y", (), "302 to https://c.test/moved/x?y", 15),
+    ("respond", "GET", "/said", (), "the route is answered here: 200, 5 bytes of text/plain; charset=utf-8", 16),
+    ("rewrite", "GET", "/old/x", (), "the upstream gets /new", 17),
+    ("headers", "GET", "/fields", (), "response: removes Server", 18),
+    ("security_headers", "GET", "/safe", (), "sets x-frame-options: DENY", 19),
+])
+def test_each_policy_says_what_it_decides_and_where_that_is_written(explain, file, name, method, target, options, said, line):
+    run = explain(f"http://a.test{target}", *options, method=method, file=file(POLICIES.replace("HASH", sha512("secret"))))
+    assert re.search(rf"^(policies  | {{10}}) {re.escape(f'{name}: {said}')}  # .*/portico.yaml:{line}$", run.stdout, re.M), run.stdout
+
+
+def test_no_policy_says_nothing():
+    """Of the limits that count users, those speak that count others."""
+    table = (ROOT / "gateway/tables/policies.def").read_text()
+    marks = test_each_policy_says_what_it_decides_and_where_that_is_written.pytestmark
+    assert set(re.findall(r"^POLICY\((\w+)", table, re.M)) - {"user_limit"} == {row[0] for row in marks[0].args[1]}
 
 
 def test_the_bound_of_an_upstream_and_its_queue(explain, file):
