@@ -9,6 +9,7 @@
 #include "base/block.h"
 #include "base/clock.h"
 #include "base/freelist.h"
+#include "base/pipe.h"
 #include "base/task.h"
 #include "base/timer.h"
 
@@ -21,6 +22,7 @@ struct loop {
     struct event_base *base;
     struct task_queue tasks;
     struct block_pool blocks;
+    struct pipe_pool pipes;
     struct block *text;        /* what conns compose heads in, one behind the other; NULL at first */
     struct freelist tx_queues; /* for net/conn.c */
     struct clock clock;

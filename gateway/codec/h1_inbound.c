@@ -73,6 +73,7 @@ static struct h1_request *request_new(struct h1_inbound *session)
     request->stream.ops = &inbound_stream_ops;
     request->stream.client = &session->client.client;
     request->stream.arena = &request->arena;
+    request->stream.tx_pipes = conn_is_spliceable(session->conn);
     session->request = request;
     return request;
 }
@@ -149,6 +150,7 @@ static void start_linger(struct h1_inbound *session)
         return;
     }
     conn_consume(session->conn, conn_unread(session->conn).len);
+    conn_leave_unread(session->conn, false);
     conn_shutdown_tx(session->conn);
     conn_resume(session->conn);
     enter(session, INBOUND_LINGER);

@@ -266,6 +266,7 @@ bool h1_outbound_rest(struct stream *stream)
     if (conn_unread(session->conn).len > 0 || conn_tx_queued(session->conn) > 0)
         return false;
     session->state = OUTBOUND_RESTING;
+    body_fini(&stream->rx);
     stream->arena = NULL;
     conn_rest(session->conn);
     conn_resume(session->conn);
@@ -276,7 +277,10 @@ void h1_outbound_reuse(struct stream *stream)
 {
     struct h1_outbound *session = session_of(stream);
     CHECK(session->state == OUTBOUND_RESTING);
-    *stream = (struct stream){.ops = &outbound_stream_ops, .facts = STREAM_OPEN, .reused = true};
+    *stream = (struct stream){.ops = &outbound_stream_ops,
+                              .facts = STREAM_OPEN,
+                              .reused = true,
+                              .tx_pipes = conn_is_spliceable(session->conn)};
     session->scan = (struct h1_scan){0};
     session->rx = (struct h1_rx){0};
 }
@@ -299,5 +303,6 @@ struct stream *h1_outbound_open(struct loop *loop, const struct address *address
     }
     if (settings->tls)
         CHECK(conn_dial_tls(session->conn, settings->tls));
+    session->stream.tx_pipes = conn_is_spliceable(session->conn);
     return &session->stream;
 }

@@ -4,6 +4,8 @@
  */
 #include "codec/h1_rx.h"
 
+enum { PIPE_WORTH = 32 * 1024 }; /* bytes of a body to come, from which on a pipe pays */
+
 void h1_rx_start(struct h1_rx *rx, struct stream *stream, const struct framing *framing)
 {
     *rx = (struct h1_rx){.kind = framing->kind, .left = framing->length};
@@ -67,6 +69,32 @@ static enum fault feed_chunks(struct h1_rx *rx, struct conn *conn, struct stream
     return FAULT_NONE;
 }
 
+/* A long body whose consumer takes bytes out of a pipe need not be read, as long as it comes in large parts.
+ */
+static bool splices(const struct h1_rx *rx, struct conn *conn, struct stream *stream)
+{
+    if (rx->kind != FRAMING_LENGTH || !stream->rx.may_pipe || !conn_is_bulk(conn) || stream->rx.ended)
+        return false;
+    if (!conn_leaves_unread(conn) && rx->left < PIPE_WORTH)
+        return false;
+    if (stream->rx.pipe == NULL)
+        stream->rx.pipe = conn_take_pipe(conn);
+    return stream->rx.pipe != NULL;
+}
+
+static void feed_piped(struct h1_rx *rx, struct conn *conn, struct stream *stream)
+{
+    if (!body_has_room(&stream->rx)) {
+        conn_pause(conn);
+        return;
+    }
+    size_t len = conn_splice_in(conn, stream->rx.pipe, rx->left);
+    body_append_piped(&stream->rx, (uint32_t)len);
+    stream->rx_bytes += len;
+    rx->left -= len;
+    stream->rx.ended = rx->left == 0;
+}
+
 enum fault h1_rx_feed(struct h1_rx *rx, struct conn *conn, struct stream *stream)
 {
     bool more = false;
@@ -83,6 +111,11 @@ enum fault h1_rx_feed(struct h1_rx *rx, struct conn *conn, struct stream *stream
         else
             feed_bytes(conn, stream);
     }
+    if (conn_unread(conn).len > 0)
+        return fault;
+    if (conn_leaves_unread(conn))
+        feed_piped(rx, conn, stream);
+    conn_leave_unread(conn, splices(rx, conn, stream));
     return fault;
 }
 

@@ -28,7 +28,16 @@ void h1_tx_response(struct h1_tx *tx, struct conn *conn, const struct message *h
     start(tx, &head->framing);
 }
 
-static void send_piece(struct h1_tx *tx, struct conn *conn, const struct body_piece *piece)
+/* Bytes in a pipe leave at once or not yet. */
+static uint32_t send_piped(struct h1_tx *tx, struct conn *conn, struct body *body)
+{
+    CHECK(tx->kind == FRAMING_LENGTH && body_first(body)->len <= tx->left);
+    uint32_t sent = (uint32_t)conn_splice_out(conn, body->pipe, body_first(body)->len);
+    tx->left -= sent;
+    return sent;
+}
+
+static uint32_t send_block(struct h1_tx *tx, struct conn *conn, const struct body_piece *piece)
 {
     if (tx->kind == FRAMING_LENGTH) {
         CHECK(piece->len <= tx->left);
@@ -39,6 +48,7 @@ static void send_piece(struct h1_tx *tx, struct conn *conn, const struct body_pi
         tx->chunk_open = true;
     }
     conn_tx_slice(conn, piece->block, piece->offset, piece->len);
+    return piece->len;
 }
 
 static void end(struct h1_tx *tx, struct conn *conn, const struct fields *trailers)
@@ -58,9 +68,12 @@ void h1_tx_body(struct h1_tx *tx, struct conn *conn, struct stream *stream, stru
 {
     const struct body_piece *piece;
     while ((piece = body_first(body)) != NULL && conn_tx_has_room(conn)) {
-        send_piece(tx, conn, piece);
-        stream->tx_bytes += piece->len;
-        body_consume(body, piece->len);
+        uint32_t len = piece->len;
+        uint32_t sent = piece->block ? send_block(tx, conn, piece) : send_piped(tx, conn, body);
+        stream->tx_bytes += sent;
+        body_consume(body, sent);
+        if (sent < len)
+            break;
     }
     if (body_is_done(body) && !tx->ended)
         end(tx, conn, trailers);

@@ -133,6 +133,8 @@ static enum step step_forward(struct exchange *x)
     counters_add(x->home->loop->counters, reused ? COUNTER_upstream_reuses : COUNTER_upstream_connects, 1);
     x->record.reused = reused;
     x->record.connect_us = record_elapsed_us(x);
+    x->in->rx.may_pipe = x->out->tx_pipes;
+    x->out->rx.may_pipe = x->in->tx_pipes;
     x->out->ops->tx_head(x->out, &x->in->rx_head);
     deadline_set(x, x->terms.between_bytes_timeout_us);
     return STEP_respond;

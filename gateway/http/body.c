@@ -22,6 +22,7 @@ void body_fini(struct body *body)
         block_unref(&piece_at(body, i)->block);
     body->count = 0;
     body->queued = 0;
+    pipe_give(&body->pipe);
 }
 
 bool body_has_room(const struct body *body)
@@ -66,6 +67,21 @@ uint32_t body_move(struct body *to, struct body *from, uint64_t mark)
         body_consume(from, part);
     }
     return to->queued - before;
+}
+
+void body_append_piped(struct body *body, uint32_t len)
+{
+    if (len == 0)
+        return;
+    struct body_piece *last = body->count ? piece_at(body, body->count - 1u) : NULL;
+    body->queued += len;
+    body->total += len;
+    if (last && last->block == NULL) {
+        last->len += len;
+        return;
+    }
+    CHECK(body->count < BODY_PIECES);
+    *piece_at(body, body->count++) = (struct body_piece){NULL, 0, len};
 }
 
 const struct body_piece *body_first(const struct body *body)

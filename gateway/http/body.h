@@ -8,6 +8,7 @@
 #define PORTICO_HTTP_BODY_H
 
 #include "base/block.h"
+#include "base/pipe.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -20,9 +21,9 @@ enum {
     BODY_JOIN = 2048            /* bytes; a slice up to this long is moved next to the one before it */
 };
 
-/* Some bytes of a body: `len` bytes at block->data + offset. Holds a reference. */
+/* Some bytes of a body: `len` bytes at block->data + offset, or the next ones of the body's pipe. */
 struct body_piece {
-    struct block *block;
+    struct block *block; /* with a reference; NULL: in the pipe */
     uint32_t offset, len;
 };
 
@@ -31,14 +32,16 @@ struct body {
     struct body_piece pieces[BODY_PIECES]; /* ring */
     uint8_t first, count;
     bool ended;      /* the producer has seen the end: what is queued is the rest */
+    bool may_pipe;   /* the consumer takes bytes out of a pipe, too: set by whoever brings the two together */
     uint32_t queued; /* bytes in the ring */
     uint64_t total;  /* bytes ever appended */
+    struct pipe *pipe; /* the producer's, NULL while it needs none; goes back to its pool with the body */
 };
 
 /* Makes an empty body. */
 void body_init(struct body *body);
 
-/* Gives back all blocks. */
+/* Gives back all blocks, and the pipe. */
 void body_fini(struct body *body);
 
 /* Whether the producer may append another slice. */
@@ -48,6 +51,9 @@ bool body_has_room(const struct body *body);
  * of the slice appended before (same block) and `offset` must be dead: a small slice is moved down over them.
  * Requires body_has_room. */
 void body_append(struct body *body, struct block *block, uint32_t offset, uint32_t len);
+
+/* Appends `len` bytes that the producer has moved into the body's pipe. Requires body_has_room. */
+void body_append_piped(struct body *body, uint32_t len);
 
 /* Moves bytes from the front of `from` to the end of `to` until that holds `mark` bytes or has no room for
  * another slice; gives how many. */

@@ -73,6 +73,7 @@ struct stream {
     struct fields rx_trailers; /* complete when rx.ended */
     struct body rx;
     bool reused;                 /* outbound: the connection has carried an exchange before */
+    bool tx_pipes;               /* tx_body takes bytes out of a pipe */
     bool tx_started;             /* any byte of tx has been handed to the socket */
     uint64_t rx_bytes, tx_bytes; /* content bytes, framing not counted */
 };

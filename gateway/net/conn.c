@@ -73,7 +73,7 @@ void conn_make_room(struct conn *conn)
     size_t unread = conn_unread(conn).len;
     if (old && unread == 0 && old->refs == 1)
         old->used = conn->rx_at = 0;
-    size_t wanted = conn->bulk ? BLOCK_SIZE_LARGE : BLOCK_SIZE;
+    size_t wanted = conn->bulk && !conn->spliced ? BLOCK_SIZE_LARGE : BLOCK_SIZE;
     if (old && old->capacity - old->used >= ROOM_MIN && old->capacity >= wanted)
         return;
     if (wanted < unread + ROOM_MIN)
@@ -113,6 +113,7 @@ static void read_once(struct conn *conn)
     if (got > 0) {
         block->used += (uint32_t)got;
         conn_note_read(conn, (size_t)got, (size_t)got == room);
+        conn->spliced = conn->spliced && (size_t)got < room;
         conn_tell(conn, CONN_RX);
     } else if (got == 0) {
         conn_end_rx(conn);
@@ -127,7 +128,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct conn *conn = MAGIC_CAST(conn, arg, CONN_MAGIC);
-    if (__builtin_expect(conn->mode == MODE_PLAIN, 1))
+    if (__builtin_expect(conn->leaves_unread, 0))
+        conn_splice_readable(conn);
+    else if (__builtin_expect(conn->mode == MODE_PLAIN, 1))
         read_once(conn);
     else
         conn_secret_readable(conn);
@@ -287,9 +290,8 @@ void conn_wait_writable(struct conn *conn, bool wait)
     event_add(conn->write_event, NULL);
 }
 
-/* A write failed, but the other side may have answered before it stopped listening (an early 413, say): what
- * it sent is read before the conn fails. */
-static void fail_after_reading(struct conn *conn, int error)
+/* The other side may have answered before it stopped listening (an early 413, say). */
+void conn_fail_after_reading(struct conn *conn, int error)
 {
     for (int reads = 0; reads < SALVAGE_READS && conn->fd >= 0 && !conn->eof && !conn->error; reads++)
         read_once(conn);
@@ -306,7 +308,7 @@ static bool write_queue(struct conn *conn)
     ssize_t sent =
         count == 1 ? write(conn->fd, iov[0].iov_base, iov[0].iov_len) : writev(conn->fd, iov, count);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        fail_after_reading(conn, errno);
+        conn_fail_after_reading(conn, errno);
         return false;
     }
     if (sent > 0) {
@@ -347,6 +349,10 @@ static void flush(struct conn *conn)
         return;
     if (__builtin_expect(conn->mode != MODE_PLAIN, 0)) {
         flush_secret(conn);
+        return;
+    }
+    if (conn->splice_error) {
+        conn_fail_after_reading(conn, conn->splice_error);
         return;
     }
     if (conn->tx && conn->tx->count > 0 && !write_queue(conn))

@@ -109,6 +109,31 @@ struct block *conn_rx_block(const struct conn *conn, uint32_t *offset_out);
 /* Drops the first `len` unread bytes. */
 void conn_consume(struct conn *conn, size_t len);
 
+/* Whether conn_splice_in() and conn_splice_out() can be used: there is no TLS in between. */
+bool conn_is_spliceable(const struct conn *conn);
+
+/* Whether much has come at a time lately. */
+bool conn_is_bulk(const struct conn *conn);
+
+/* A pipe of the conn's thread, or NULL when there is none to be had. */
+struct pipe *conn_take_pipe(struct conn *conn);
+
+/* From now on bytes stay in the socket: CONN_RX says that there are some. False ends that. Nothing may be
+ * unread. */
+void conn_leave_unread(struct conn *conn, bool leave);
+
+/* Whether that is in force. */
+bool conn_leaves_unread(const struct conn *conn);
+
+/* With conn_leave_unread(), while CONN_RX is told: moves at most `len` bytes from the socket into the pipe,
+ * and gives how many. An end or a failure is told when the owner has returned; a pipe that is full pauses the
+ * conn. */
+size_t conn_splice_in(struct conn *conn, struct pipe *pipe, size_t len);
+
+/* Moves at most `len` bytes of the pipe into the socket, at once, and gives how many: none while anything is
+ * queued. If not all, CONN_DRAINED follows when it can go on, or CONN_FAILED; never from inside this call. */
+size_t conn_splice_out(struct conn *conn, struct pipe *pipe, size_t len);
+
 /* Whether the other side has closed its sending side. */
 bool conn_at_eof(const struct conn *conn);
 

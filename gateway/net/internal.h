@@ -70,7 +70,11 @@ struct conn {
     uint8_t mode;     /* enum conn_mode */
     uint8_t bulk; /* > 0: a read has filled its block, large ones are used; counts down with small reads */
     bool connecting, paused, eof, writing, want_drained, shut_after_flush;
+    bool leaves_unread; /* the owner moves bytes itself, see conn_splice_in() */
+    bool spliced;       /* it did so with the last long body: only its beginning was read */
+    bool splice_ended;  /* it has found the end */
     int error;
+    int splice_error; /* what splicing has failed with, to be told */
     struct tx_queue *tx;
     uint64_t tx_total;
     struct conn_secret *secret; /* MODE_HANDSHAKE and MODE_TLS */
@@ -99,6 +103,14 @@ void conn_tx_sent(struct tx_queue *tx, size_t sent);
 
 /* Begins or ends waiting for the socket to take more. */
 void conn_wait_writable(struct conn *conn, bool wait);
+
+/* A write failed: what the other side sent before it stopped listening is read, then the conn fails. */
+void conn_fail_after_reading(struct conn *conn, int error);
+
+/* --- conn_splice.c --- */
+
+/* The socket is readable, and its owner moves the bytes. */
+void conn_splice_readable(struct conn *conn);
 
 /* --- conn_tls.c --- */
 

@@ -53,6 +53,7 @@ void loop_close(struct loop *loop)
     block_unref(&loop->text);
     freelist_fini(&loop->tx_queues);
     block_pool_fini(&loop->blocks);
+    pipe_pool_fini(&loop->pipes);
     timer_wheel_free(&loop->timers);
     event_base_free(loop->base);
 }

@@ -392,6 +392,34 @@ static void misuse_is_noticed(void **state)
     assert_true(dies(append_too_much));
 }
 
+/* The bytes themselves are the pipe's; a body knows how many come when. */
+static void pieces_in_a_pipe_keep_their_place(void **state)
+{
+    (void)state;
+    struct pipe_pool pipes = {0};
+    struct block *block = block_with("ab");
+    body.pipe = pipe_take(&pipes);
+    body_append(&body, block, 0, 2);
+    body_append_piped(&body, 100000);
+    body_append_piped(&body, 0);
+    body_append_piped(&body, 50000);
+    body_append(&body, block, 0, 1);
+    assert_int_equal(body.queued, 150003);
+    assert_int_equal(body.count, 3);
+    assert_false(body_has_room(&body));
+    assert_ptr_equal(body_first(&body)->block, block);
+    body_consume(&body, 3);
+    assert_null(body_first(&body)->block);
+    assert_int_equal(body_first(&body)->len, 149999);
+    body_consume(&body, 149999);
+    assert_ptr_equal(body_first(&body)->block, block);
+    assert_int_equal(body.total, 150003);
+    block_unref(&block);
+    body_fini(&body);
+    assert_null(body.pipe);
+    pipe_pool_fini(&pipes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -413,6 +441,7 @@ int main(void)
         TEST(random_traffic_arrives_unchanged),
         TEST(bytes_move_up_to_the_mark),
         TEST(bytes_do_not_move_where_there_is_no_room),
+        TEST(pieces_in_a_pipe_keep_their_place),
         TEST(misuse_is_noticed),
     };
 #undef TEST
