@@ -27,9 +27,9 @@ struct rate_tables {
 struct rate_rule {
     struct limiter *reports;
     struct slice policy_field; /* empty: clients are told nothing */
-    uint32_t count;
+    uint32_t count, others;    /* those that count users stand behind the others */
     const struct config_limit *limits[LIMITER_CHECKS_MAX];
-    struct limiter *limiters[LIMITER_CHECKS_MAX];
+    struct limiter_check checks[LIMITER_CHECKS_MAX]; /* as they begin, without a key */
 };
 
 /* --- tables --- */
@@ -96,6 +96,33 @@ static void unshare(void *shared)
     free(tables);
 }
 
+bool rate_limit_counts_users(const struct config_limit *limit)
+{
+    for (uint32_t i = 0; i < limit->part_count; i++)
+        if (limit->parts[i].source == CONFIG_LIMIT_USER)
+            return true;
+    return false;
+}
+
+static void add_limits(struct rate_rule *rule, const struct config_scope_limits *limits,
+                       const struct rate_tables *tables, bool users)
+{
+    for (uint32_t i = 0; i < limits->count; i++) {
+        const struct config_limit *limit = limits->limits[i];
+        struct limiter *limiter = tables->limiters[limit->index];
+        if (limiter == NULL || rate_limit_counts_users(limit) != users)
+            continue;
+        rule->limits[rule->count] = limit;
+        rule->checks[rule->count++] =
+            (struct limiter_check){.limiter = limiter,
+                                   .burst = limit->window ? limit->count - 1 : limit->burst,
+                                   .delay_from = limit->delay,
+                                   .only_looks = limit->status_count > 0,
+                                   .only_tells = limit->mode == CONFIG_LIMIT_SHADOW,
+                                   .passes_when_full = limit->when_full == CONFIG_LIMIT_FULL_PASS};
+    }
+}
+
 static const void *compile(const struct policy_compile *given)
 {
     const struct config_scope_limits *limits = given->scope->limits;
@@ -105,13 +132,9 @@ static const void *compile(const struct policy_compile *given)
     struct rate_rule *rule = arena_zalloc(given->arena, sizeof *rule);
     rule->reports = tables->reports;
     rule->policy_field = rate_limit_policy_field(given->arena, limits);
-    for (uint32_t i = 0; i < limits->count; i++) {
-        struct limiter *limiter = tables->limiters[limits->limits[i]->index];
-        if (limiter == NULL)
-            continue;
-        rule->limits[rule->count] = limits->limits[i];
-        rule->limiters[rule->count++] = limiter;
-    }
+    add_limits(rule, limits, tables, false);
+    rule->others = rule->count;
+    add_limits(rule, limits, tables, true);
     return rule->count > 0 ? rule : NULL;
 }
 
@@ -134,42 +157,27 @@ static void say(struct policy_call *call, const struct config_limit *limit, bool
 
 static struct rate_asked *new_asked(struct policy_call *call, const struct rate_rule *rule)
 {
-    struct rate_asked *asked = arena_zalloc(call->arena, sizeof *asked);
+    size_t size = sizeof(struct rate_asked) + rule->count * sizeof(struct limiter_check);
+    struct rate_asked *asked = arena_alloc(call->arena, size);
     asked->rule = rule;
+    asked->count = 0;
     asked->admitted = true;
-    asked->limits = arena_alloc(call->arena, rule->count * sizeof *asked->limits);
-    asked->checks = arena_alloc(call->arena, rule->count * sizeof *asked->checks);
     return asked;
 }
 
-bool rate_limit_counts_users(const struct config_limit *limit)
-{
-    for (uint32_t i = 0; i < limit->part_count; i++)
-        if (limit->parts[i].source == CONFIG_LIMIT_USER)
-            return true;
-    return false;
-}
-
-/* Adds those that count users, or the others. */
-static void add_checks(struct policy_call *call, struct rate_asked *asked, bool users)
+/* Asks for the keys of the rule's limits from this one to that. */
+static void add_checks(struct policy_call *call, struct rate_asked *asked, uint32_t from, uint32_t to)
 {
     const struct rate_rule *rule = asked->rule;
-    for (uint32_t i = 0; i < rule->count; i++) {
+    for (uint32_t i = from; i < to; i++) {
         const struct config_limit *limit = rule->limits[i];
-        if (rate_limit_counts_users(limit) != users)
-            continue;
-        struct limiter_check check = {.limiter = rule->limiters[i],
-                                      .burst = limit->window ? limit->count - 1 : limit->burst,
-                                      .delay_from = limit->delay,
-                                      .only_looks = limit->status_count > 0 || call->trace != NULL,
-                                      .only_tells = limit->mode == CONFIG_LIMIT_SHADOW,
-                                      .passes_when_full = limit->when_full == CONFIG_LIMIT_FULL_PASS};
-        bool is_counted = limit_key(limit, call, limiter_seed(rule->limiters[i]), &check.key);
+        struct limiter_check *check = &asked->checks[asked->count];
+        *check = rule->checks[i];
+        check->only_looks = check->only_looks || call->trace != NULL;
+        bool is_counted = limit_key(limit, call, limiter_seed(check->limiter), &check->key);
         say(call, limit, is_counted);
-        if (!is_counted)
-            continue;
-        asked->limits[asked->count] = limit;
-        asked->checks[asked->count++] = check;
+        if (is_counted)
+            asked->limits[asked->count++] = limit;
     }
 }
 
@@ -220,10 +228,10 @@ static uint64_t longest_delay_us(const struct rate_asked *asked, unsigned first)
     return longest;
 }
 
-static enum policy_verdict ask(struct policy_call *call, struct rate_asked *asked, bool users)
+static enum policy_verdict ask(struct policy_call *call, struct rate_asked *asked, uint32_t from, uint32_t to)
 {
     unsigned first = asked->count;
-    add_checks(call, asked, users);
+    add_checks(call, asked, from, to);
     if (asked->count == first)
         return POLICY_PASS;
     uint64_t now_us = clock_now_us(&call->loop->clock);
@@ -242,16 +250,18 @@ static enum policy_verdict ask(struct policy_call *call, struct rate_asked *aske
     return call->delay_us > 0 ? POLICY_DELAY : POLICY_PASS;
 }
 
-static enum policy_verdict judge(struct policy_call *call, const void *rule, void **state)
+static enum policy_verdict judge(struct policy_call *call, const void *given, void **state)
 {
+    const struct rate_rule *rule = given;
     struct rate_asked *asked = *state = new_asked(call, rule);
-    return ask(call, asked, false);
+    return ask(call, asked, 0, rule->others);
 }
 
 enum policy_verdict rate_limit_judge_users(struct policy_call *call)
 {
     struct rate_asked *asked = call->state[POLICY_rate_limit];
-    return asked ? ask(call, asked, true) : POLICY_PASS; /* NULL: all of them are off */
+    return asked ? ask(call, asked, asked->rule->others, asked->rule->count)
+                 : POLICY_PASS; /* NULL: all are off */
 }
 
 static void replace(struct policy_call *call, struct message *response, enum field_id id, struct slice value)

@@ -15,8 +15,8 @@ struct rate_asked {
     const struct rate_rule *rule;
     unsigned count; /* asked so far: those that count users are asked later than the others */
     bool admitted;  /* by all of them */
-    const struct config_limit **limits;
-    struct limiter_check *checks; /* by the same index */
+    const struct config_limit *limits[LIMITER_CHECKS_MAX];
+    struct limiter_check checks[]; /* by the same index */
 };
 
 /* Whether this limit keeps the request. */
