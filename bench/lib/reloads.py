@@ -19,7 +19,7 @@ import machine
 import proxies
 from certificates import certificate, client_environment
 
-BEFORE, AFTER = 5, 4                 # seconds of load before the first reload and after the last
+AFTER = 4                            # seconds of load after the last reload
 KEEP_ALIVE, H2_CLIENTS, H2_STREAMS = 32, 8, 8
 TOO_MUCH_KIB, TOO_MANY = 3 << 20, 400  # memory and processes at which a proxy is let off the rest
 PATIENCE = 10                        # seconds for one reload
@@ -29,6 +29,7 @@ MIB = 1 << 20
 @dataclasses.dataclass(frozen=True)
 class Storm:
     """How many reloads, how far apart at least, and what lives meanwhile."""
+    before: float  # seconds of load before the first; a heap has grown to what the load needs only after a while
     reloads: int
     apart: float
     sockets: int
@@ -41,8 +42,8 @@ class Storm:
         return int(self.upload_bytes / (self.reloads * self.apart))
 
 
-STORMS = {"reloads": Storm(20, 0.5, 300, 5, 20 * MIB, 20),
-          "reload-storm": Storm(1000, 0.1, 500, 20, 100 * MIB, 50)}
+STORMS = {"reloads": Storm(15, 20, 0.5, 300, 5, 20 * MIB, 20),
+          "reload-storm": Storm(30, 1000, 0.1, 500, 20, 100 * MIB, 50)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +195,7 @@ def blow(proxy, storm):
 def measure_one(proxy, storm):
     """One row."""
     with lasting(proxy.target, storm) as (next_phase, end):
-        calm, calm_h2, before = settle(proxy, BEFORE)
+        calm, calm_h2, before = settle(proxy, storm.before)
         next_phase()
         stormy, stormy_h2, most, let_off = blow(proxy, storm)
         next_phase()
