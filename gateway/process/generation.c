@@ -4,6 +4,7 @@
  */
 #include "process/generation.h"
 
+#include <malloc.h>
 #include <sched.h>
 
 static uint32_t usable_cores(void)
@@ -70,6 +71,7 @@ void generation_replace(struct generation *in_force, struct generation *next)
 {
     sockets_inherit(&next->sockets, next->snapshot->config, &in_force->sockets, in_force->snapshot->config);
     generation_fini(in_force);
+    malloc_trim(0); /* both were in memory at once */
     *in_force = *next;
     *next = (struct generation){0};
 }

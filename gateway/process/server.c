@@ -19,9 +19,10 @@
 #include "upstream/resolver.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 
-enum { OFFLOAD_WAITING_MAX = 64, PATIENCE_US = 500 * 1000, DIFFERENCES_LOGGED = 100 };
+enum { OFFLOAD_WAITING_MAX = 64, PATIENCE_US = 500 * 1000, DIFFERENCES_LOGGED = 100, TIDYING_S = 1 };
 
 /* A configuration that waits for the addresses of its new upstreams. */
 struct coming {
@@ -40,6 +41,7 @@ struct server {
     struct ocsp *ocsp;      /* NULL until a certificate has a responder */
     struct event *deadline; /* of the drain */
     struct event *patience; /* with upstreams that have no address yet */
+    struct event *tidying;  /* when the configuration before is likely to have gone */
     bool *has_address;      /* by upstream of the newest configuration: its names have given one */
     uint32_t without_address;
     struct slots_book *slots;
@@ -222,6 +224,13 @@ static void log_differences(const struct config *before, const struct config *no
                  count - DIFFERENCES_LOGGED);
 }
 
+/* Both configurations were in memory at once: what the old one took is given back. */
+static void on_tidying(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    malloc_trim(0);
+}
+
 /* The new configuration counts from here on; the old one ends with the last request that began under it. */
 static void take_over(struct server *server)
 {
@@ -236,6 +245,7 @@ static void take_over(struct server *server)
     coming->snapshot = NULL;
     follow_responders(server, tls_of(server->snapshot));
     overload_follow(server->overload, server->snapshot->config, server->thread_count);
+    event_add(server->tidying, &(struct timeval){.tv_sec = TIDYING_S});
     log_info("server", "serving the new configuration generation=%llu",
              (unsigned long long)server->snapshot->generation);
 }
@@ -340,7 +350,8 @@ struct server *server_start(const struct server_settings *settings)
     mailbox_open(&server->mailbox, server->base, server);
     server->deadline = event_new(server->base, -1, 0, on_deadline, server);
     server->patience = event_new(server->base, -1, 0, on_patience, server);
-    CHECK(server->deadline != NULL && server->patience != NULL);
+    server->tidying = event_new(server->base, -1, 0, on_tidying, NULL);
+    CHECK(server->deadline != NULL && server->patience != NULL && server->tidying != NULL);
     if (!prepare(server, settings)) {
         server_end(&server);
         return NULL;
@@ -370,6 +381,7 @@ void server_end(struct server **server_at)
     access_log_close(&server->log);
     event_free(server->deadline);
     event_free(server->patience);
+    event_free(server->tidying);
     sockets_close(&server->coming.sockets);
     snapshot_unref(&server->coming.snapshot);
     snapshot_unref(&server->snapshot);

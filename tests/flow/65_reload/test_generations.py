@@ -169,6 +169,15 @@ def test_a_response_that_lasts_is_counted_once(portico, upstream):
 
 
 @pytest.mark.measured
+def test_what_the_generation_before_took_is_given_back(portico, upstream):
+    gateway = portico(upstream(named("app")), routes=[*(route_to("app", f"/{number}") for number in range(3000)), route_to("app")])
+    before = gateway.rss()
+    for _ in range(3):
+        reload(gateway, lambda config: config["sites"][0]["routes"].pop())
+    wait_until(lambda: gateway.rss() < before, "the memory of two configurations to become that of one")
+
+
+@pytest.mark.measured
 def test_forty_generations_leave_nothing_but_their_tunnels(portico, upstream):
     """Each has a tunnel and an event stream that began under it, and routes that are worth most of a megabyte."""
     gateway = portico({"app": upstream(websocket(repeat_bytes)), "events": upstream(events, keep=False)},
