@@ -171,6 +171,8 @@ static bool agrees(const struct load_options *o)
         return disagree("--reload-every needs --config FILE with a pidfile, --try, or --pid PID");
     if (o->listener.len && !o->config)
         return disagree("--listener needs --config FILE, whose listeners it chooses from");
+    if (o->threads > o->connections)
+        return disagree("--threads must not be more than --connections: each needs one");
     if (o->insecure && o->ca)
         return disagree("--ca says whom to trust and --insecure trusts anybody; give one of them");
     return true;

@@ -11,9 +11,9 @@
 #include "loadtest/tally.h"
 
 #include <netdb.h>
-#include <stdlib.h>
+#include <sys/resource.h>
 
-enum { PORT_HTTP = 80, PORT_HTTPS = 443, ORIGINS_MAX = 256 };
+enum { PORT_HTTP = 80, PORT_HTTPS = 443, FILES_BESIDES = 64 };
 
 /* A plan in the making. */
 struct making {
@@ -253,6 +253,30 @@ static void copy_options(const struct load_options *options, struct load_plan *p
     plan->unverified = options->insecure;
 }
 
+/* Every client has a connection for each seat; requests at a time of HTTP/2 share theirs. */
+static uint64_t sockets_of(const struct load_plan *plan)
+{
+    uint64_t sockets = 0;
+    for (unsigned i = 0; i < plan->line_count; i++)
+        sockets += plan->lines[i].protocol == LOAD_EVENTS ? plan->lines[i].weight : 0;
+    return sockets + (uint64_t)plan->connections * plan->seat_count;
+}
+
+static bool has_room(const struct load_plan *plan)
+{
+    struct rlimit files;
+    uint64_t needed = sockets_of(plan) + FILES_BESIDES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= needed)
+        return true;
+    fprintf(
+        stderr,
+        "portico: the test needs up to %llu open files, and %llu are allowed: raise the limit (ulimit -n), "
+        "or "
+        "take fewer --connections, or hosts and WebSockets in the mix, of which every client has its own\n",
+        (unsigned long long)needed, (unsigned long long)files.rlim_cur);
+    return false;
+}
+
 bool load_plan_make(const struct load_options *options, struct load_routes *routes,
                     struct load_plan *plan_out)
 {
@@ -265,7 +289,7 @@ bool load_plan_make(const struct load_options *options, struct load_routes *rout
     if (options->host.len > 0)
         making.target.authority = options->host;
     plan_out->address = making.target.address;
-    return read_mix(&making) && make_lines(&making);
+    return read_mix(&making) && make_lines(&making) && has_room(plan_out);
 }
 
 void load_plan_fini(struct load_plan *plan)

@@ -66,7 +66,9 @@ static enum load_error judge(const struct load_call *call)
         return LOAD_ERROR_5xx;
     if (status >= 400)
         return LOAD_ERROR_4xx;
-    return call->line->expected.len > 0 && !call->found ? LOAD_ERROR_content : LOAD_GOOD;
+    if (call->line->expected.len > 0 && !call->found)
+        return LOAD_ERROR_content;
+    return status >= 300 ? LOAD_REDIRECT : LOAD_GOOD;
 }
 
 /* --- asking --- */
@@ -166,7 +168,7 @@ static void take_content(struct load_call *call)
     struct stream *stream = call->stream;
     if (call->line->expected.len > 0)
         look_for_expected(call);
-    call->generator->tally->lines[call->index].bytes += stream->rx.queued;
+    load_tally_content(call->generator->tally, call->index, call->due_us, stream->rx.queued);
     body_consume(&stream->rx, stream->rx.queued);
     if (stream->rx.ended)
         answered(call);

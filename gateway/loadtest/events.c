@@ -121,7 +121,7 @@ static void take_events(struct load_subscriber *subscriber)
         for (uint32_t i = 0; i < piece->len; i++)
             if (ends_event(&subscriber->lines, bytes[i]))
                 count_event(subscriber);
-        subscriber->generator->tally->lines[subscriber->index].bytes += piece->len;
+        load_tally_content(subscriber->generator->tally, subscriber->index, load_now_us(), piece->len);
         body_consume(&stream->rx, piece->len);
     }
     if (stream->rx.ended || (stream->facts & STREAM_FAILED))

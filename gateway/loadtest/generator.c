@@ -86,7 +86,7 @@ static void begin(struct generator *generator, struct load_call *call, uint64_t 
 static void count(struct generator *generator, unsigned line, uint64_t due_us, enum load_error outcome)
 {
     load_tally_add(generator->tally, line, due_us, load_now_us(), outcome);
-    if (outcome == LOAD_GOOD)
+    if (outcome >= LOAD_GOOD)
         atomic_fetch_add_explicit(&generator->shared.good, 1, memory_order_relaxed);
     else
         atomic_fetch_add_explicit(&generator->shared.errors, 1, memory_order_relaxed);

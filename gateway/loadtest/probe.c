@@ -26,6 +26,8 @@ struct probe {
 static void run(struct task *task)
 {
     struct probe *probe = CONTAINER_OF(task, probe, task);
+    if (probe->stream == NULL) /* the connection of HTTP/2 tells that it has none any more */
+        return;
     probe->ended = probe->ended || (probe->stream->facts & (STREAM_OPEN | STREAM_FAILED)) != 0;
     if (probe->stream->facts & STREAM_FAILED)
         probe->fault = probe->stream->fault;
@@ -62,6 +64,7 @@ static void wait_for_end(struct probe *probe, const struct load_plan *plan)
         loop_turn(&probe->loop);
     timer_clear(probe->loop.timers, &probe->timer);
     probe->stream->ops->close(probe->stream, FAULT_NONE);
+    probe->stream = NULL;
     task_drain(&probe->loop.tasks);
     if (probe->h2)
         h2_outbound_close(&probe->h2);

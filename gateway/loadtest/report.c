@@ -61,6 +61,16 @@ static bool remark_queue(const struct load_report *report, char *out)
     return true;
 }
 
+static bool remark_redirects(const struct load_report *report, char *out)
+{
+    struct load_line_tally all;
+    load_tally_sum(report->outcome->tally, LOAD_PROTOCOLS, &all);
+    if (all.redirects > 0)
+        snprintf(out, REPORT_REMARK_MAX, "%s of the good answers were redirects, which were not followed",
+                 load_text_count(all.redirects).at);
+    return all.redirects > 0;
+}
+
 static bool remark_interrupted(const struct load_report *report, char *out)
 {
     if (report->outcome->interrupted)
@@ -83,6 +93,7 @@ unsigned report_remarks(const struct load_report *report,
     unsigned count = 0;
     count += remark_generator(report, remarks_out[count]);
     count += remark_queue(report, remarks_out[count]);
+    count += remark_redirects(report, remarks_out[count]);
     count += remark_interrupted(report, remarks_out[count]);
     count += remark_insecure(report, remarks_out[count]);
     return count;

@@ -47,9 +47,11 @@ static void put_errors(const struct load_line_tally *line, FILE *out)
 static void put_line_tally(const struct load_report *report, const struct load_line_tally *line, FILE *out)
 {
     double seconds = (double)report->outcome->tally->measured_us / 1e6;
-    fprintf(out, "\"good\": %llu, \"per_s\": %.2f, \"bytes\": %llu, \"error_count\": %llu, \"errors\": ",
-            (unsigned long long)line->good, (double)line->good / seconds, (unsigned long long)line->bytes,
-            (unsigned long long)load_line_errors(line));
+    fprintf(out,
+            "\"good\": %llu, \"per_s\": %.2f, \"redirects\": %llu, \"bytes\": %llu, \"error_count\": %llu, "
+            "\"errors\": ",
+            (unsigned long long)line->good, (double)line->good / seconds, (unsigned long long)line->redirects,
+            (unsigned long long)line->bytes, (unsigned long long)load_line_errors(line));
     put_errors(line, out);
     fprintf(out, ", \"latency_us\": ");
     put_latency(&line->latency, out);

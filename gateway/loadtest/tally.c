@@ -62,21 +62,26 @@ void load_tally_free(struct load_tally **tally_at)
 /* Whether its time says something: what never reached anybody has none. */
 static bool has_latency(enum load_error outcome)
 {
-    return outcome == LOAD_GOOD || outcome == LOAD_ERROR_timeout || outcome == LOAD_ERROR_4xx ||
+    return outcome >= LOAD_GOOD || outcome == LOAD_ERROR_timeout || outcome == LOAD_ERROR_4xx ||
            outcome == LOAD_ERROR_5xx || outcome == LOAD_ERROR_content;
+}
+
+/* Behind the measured time, nothing is; before it is warm-up. */
+static bool is_measured(const struct load_tally *tally, uint64_t at_us)
+{
+    return at_us >= tally->begin_us && at_us - tally->begin_us < tally->plan->duration_us;
 }
 
 void load_tally_add(struct load_tally *tally, unsigned index, uint64_t due_us, uint64_t now_us,
                     enum load_error outcome)
 {
     struct load_line_tally *line = &tally->lines[index];
-    uint64_t since_us = due_us - tally->begin_us;
-    if (due_us < tally->begin_us || since_us >= tally->plan->duration_us)
+    if (!is_measured(tally, due_us))
         return;
-    bool is_good = outcome == LOAD_GOOD;
-    bool is_event_stream = tally->plan->lines[index].protocol == LOAD_EVENTS;
-    struct load_interval *interval = &tally->intervals[since_us / tally->interval_us];
+    bool is_good = outcome >= LOAD_GOOD, is_event_stream = tally->plan->lines[index].protocol == LOAD_EVENTS;
+    struct load_interval *interval = &tally->intervals[(due_us - tally->begin_us) / tally->interval_us];
     interval->errors += !is_good;
+    line->redirects += outcome == LOAD_REDIRECT;
     if (!is_good)
         line->errors[outcome]++;
     else if (!is_event_stream)
@@ -88,9 +93,15 @@ void load_tally_add(struct load_tally *tally, unsigned index, uint64_t due_us, u
         histogram_add(&interval->latency, now_us - due_us);
 }
 
+void load_tally_content(struct load_tally *tally, unsigned line, uint64_t at_us, uint64_t bytes)
+{
+    if (is_measured(tally, at_us))
+        tally->lines[line].bytes += bytes;
+}
+
 void load_tally_event(struct load_tally *tally, unsigned line, uint64_t now_us)
 {
-    if (now_us >= tally->begin_us && now_us - tally->begin_us < tally->plan->duration_us)
+    if (is_measured(tally, now_us))
         tally->lines[line].good++;
 }
 
@@ -103,6 +114,7 @@ static void add_errors(struct load_line_tally *line, const struct load_line_tall
 static void merge_line(struct load_line_tally *line, const struct load_line_tally *from)
 {
     line->good += from->good;
+    line->redirects += from->redirects;
     line->bytes += from->bytes;
     add_errors(line, from);
     histogram_merge(&line->latency, &from->latency);

@@ -15,7 +15,8 @@ enum load_error {
 #include "tables/load_errors.def"
 #undef LOAD_ERROR
     LOAD_ERROR_COUNT,
-    LOAD_GOOD = LOAD_ERROR_COUNT
+    LOAD_GOOD = LOAD_ERROR_COUNT,
+    LOAD_REDIRECT /* good, but a status from 300 to 399 */
 };
 
 /* Its name and its sentence. */
@@ -30,7 +31,8 @@ const struct load_error_row *load_error_row(enum load_error error);
 struct load_line_tally {
     uint64_t good; /* requests, round trips, or events of event streams */
     uint64_t errors[LOAD_ERROR_COUNT];
-    uint64_t bytes; /* of content */
+    uint64_t redirects; /* of the good ones */
+    uint64_t bytes;     /* of content */
     struct histogram
         latency; /* from when it was due to the last byte; of event streams, to the first event */
 };
@@ -70,7 +72,10 @@ void load_tally_free(struct load_tally **tally);
 void load_tally_add(struct load_tally *tally, unsigned line, uint64_t due_us, uint64_t now_us,
                     enum load_error outcome);
 
-/* Counts an event of an event stream; of no more use before or behind the measured time. */
+/* Counts bytes of content that belong to a request that was due then, or that came then. */
+void load_tally_content(struct load_tally *tally, unsigned line, uint64_t at_us, uint64_t bytes);
+
+/* Counts an event of an event stream, if it is in the measured time. */
 void load_tally_event(struct load_tally *tally, unsigned line, uint64_t now_us);
 
 /* Adds up what another generator has counted. */

@@ -164,7 +164,7 @@ static void watch_busy(struct load_call *call)
     if (event == WEBSOCKET_MORE)
         return;
     if (event == WEBSOCKET_ECHO || event == WEBSOCKET_WRONG) {
-        call->generator->tally->lines[call->index].bytes += call->generator->echo.len;
+        load_tally_content(call->generator->tally, call->index, call->due_us, call->generator->echo.len);
         call->seats[call->line->seat].websocket = call->websocket;
         call_end(call, event == WEBSOCKET_ECHO ? LOAD_GOOD : LOAD_ERROR_content);
         return;

@@ -2,7 +2,13 @@
 
 Most scenarios let it ask a scripted server directly: then it is known what it should have seen.
 """
+import json
+import os
+import pty
+import re
+import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -11,7 +17,7 @@ from lib.gateway import route_to
 from lib.ports import free_port
 from lib.tls import Authority, tls_listener
 from lib.upstream import answers, named, ok, respond
-from lib.wait import SLOW
+from lib.wait import BINARY, PATIENCE, SLOW
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def test_threads_share_the_rate_and_the_clients(loadtest, upstream):
 def test_warm_up_is_counted_in_nothing(loadtest, upstream):
     server = upstream(answers(ok()), keep=False)
     test = loadtest(url(server), "--rate", "100/s", "--warmup", "500ms", "--duration", "500ms")
-    assert (test.all["good"], len(server.requests)) == (50, 100)
+    assert (test.all["good"], len(server.requests), test.all["bytes"]) == (50, 100, 50 * len("ok"))
 
 
 def test_the_mix_has_its_shares(loadtest, upstream):
@@ -145,6 +151,44 @@ def test_a_server_that_goes_away(loadtest, upstream):
     assert test.errors["connect"] > 10
 
 
+def test_redirects_are_good_and_told(loadtest, upstream):
+    test = loadtest(url(upstream(answers(respond(301, location="https://x/")), keep=False)), "--rate", "20/s")
+    assert (test.all["good"], test.all["redirects"], test.errors) == (10, 10, {})
+    assert "10 of the good answers were redirects" in test.text
+
+
+# The generator itself -------------------------------------------------------------------------------------
+
+def test_a_generator_that_cannot_keep_the_rate_says_so(upstream, tmp_path):
+    """It is stopped for a while: what was due then begins late although connections are free."""
+    server, report = upstream(answers(ok()), keep=False), tmp_path / "report.json"
+    test = subprocess.Popen([BINARY, "loadtest", url(server), "--rate", "200/s", "--connections", "50", "--warmup", "0s",
+                             "--duration", "1500ms", "--json", report], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server.wait_connections(2)  # one that looks whether it is there; then it has begun
+    test.send_signal(signal.SIGSTOP)
+    time.sleep(0.4)
+    test.send_signal(signal.SIGCONT)
+    out, _ = test.communicate(timeout=PATIENCE)
+    seen = json.loads(report.read_text())
+    assert seen["generator"]["lag_us"]["max"] > 350_000 and seen["all"]["good"] == 300
+    assert "note: the generator could not keep the rate: with a connection free it was late by " in out
+    assert any("could not keep the rate" in note for note in seen["notes"])
+
+
+def test_progress_is_one_line_on_a_terminal_and_lines_elsewhere(loadtest, upstream):
+    server = upstream(answers(ok()), keep=False)
+    lines = loadtest(url(server), "--duration", "2200ms", "--rate", "20/s").complaints.splitlines()
+    assert len(lines) == 2 and all(re.fullmatch(r"[\d.]+s/2.20s  [\d.]+/s  \d+ good  0 errors", line) for line in lines)
+    terminal, other_end = pty.openpty()
+    test = subprocess.Popen([BINARY, "loadtest", url(server), "--warmup", "0s", "--duration", "1200ms", "--rate", "20/s"],
+                            stdout=subprocess.PIPE, stderr=other_end)
+    os.close(other_end)
+    test.communicate(timeout=PATIENCE)
+    said = os.read(terminal, 4096)
+    os.close(terminal)
+    assert said.startswith(b"\r\x1b[K") and said.endswith(b"\r\x1b[K") and b"\n" not in said and b" good " in said
+
+
 # Thresholds -----------------------------------------------------------------------------------------------
 
 def test_thresholds_decide_the_exit_code(loadtest, upstream):
@@ -213,6 +257,8 @@ def test_who_is_not_trusted(loadtest, portico, upstream, authority, tmp_path):
     (["http://127.0.0.1:1", "--reload-every", "1s"], "or --pid PID"),
     (["http://127.0.0.1:1", "--kill-upstream", "app"], "--kill-upstream needs --try"),
     (["http://127.0.0.1:1", "--timeout"], "--timeout"),
+    (["http://127.0.0.1:1", "--threads", "17"], "--threads must not be more than --connections"),
+    (["http://127.0.0.1:1", "--connections", "20000", "--mix", "/,a/,b/,ws:/c"], "raise the limit (ulimit -n)"),
 ])
 def test_what_is_asked_for_wrongly(command, arguments, said):
     result = command("loadtest", *arguments)
