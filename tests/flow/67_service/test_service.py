@@ -1,7 +1,6 @@
 """Ready to run: what a service manager hears, the pidfile and the commands that read it, the check of a health probe."""
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -210,7 +209,6 @@ def test_a_full_disk_under_the_log_stops_nobody_and_is_said(portico, upstream, s
 
 # Files to install -----------------------------------------------------------------------------------------
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_the_unit_is_one(tmp_path):
     unit = tmp_path / "portico.service"
     text = (ROOT / "conf/systemd/portico.service").read_text()
@@ -218,3 +216,6 @@ def test_the_unit_is_one(tmp_path):
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, timeout=PATIENCE)
     said = [line for line in done.stderr.splitlines() if "portico.service" in line]
     assert (done.returncode, said) == (0, []), done.stderr
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager", unit],
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stdout
