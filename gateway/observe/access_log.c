@@ -67,6 +67,7 @@ struct access_log {
         pthread_cond_t wake;
         int next_fd; /* to go over to; -1 for none */
         bool closing;
+        bool ended; /* the writer has had its last look */
     } shared;
 };
 
@@ -275,6 +276,10 @@ static void *write_lines(void *opaque)
         bool given_up = clock_monotonic_us() - writer->progress_us > GIVE_UP_US;
         last_look = writer->closing && (given_up || !has_lines(log));
     }
+    pthread_mutex_lock(&log->shared.lock);
+    log->shared.ended = true;
+    pthread_cond_signal(&log->shared.wake);
+    pthread_mutex_unlock(&log->shared.lock);
     return NULL;
 }
 
@@ -382,15 +387,20 @@ static bool stop_writer(struct access_log *log)
 {
     for (struct access_log_lane *lane = atomic_load(&log->lanes); lane; lane = lane->next)
         lane_publish(&lane->lane);
-    pthread_mutex_lock(&log->shared.lock);
-    log->shared.closing = true;
-    pthread_cond_signal(&log->shared.wake);
-    pthread_mutex_unlock(&log->shared.lock);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ABANDON_SECONDS;
-    if (pthread_clockjoin_np(log->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+    pthread_mutex_lock(&log->shared.lock);
+    log->shared.closing = true;
+    pthread_cond_signal(&log->shared.wake);
+    while (!log->shared.ended && pthread_cond_timedwait(&log->shared.wake, &log->shared.lock, &until) == 0)
+        continue;
+    bool ended = log->shared.ended;
+    pthread_mutex_unlock(&log->shared.lock);
+    if (ended) {
+        pthread_join(log->thread, NULL);
         return true;
+    }
     pthread_detach(log->thread);
     log_error("access_log", "the destination does not answer, its last records are lost");
     return false;
