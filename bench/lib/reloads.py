@@ -22,7 +22,7 @@ from certificates import certificate, client_environment
 AFTER = 4                            # seconds of load after the last reload
 KEEP_ALIVE, H2_CLIENTS, H2_STREAMS = 32, 8, 8
 TOO_MUCH_KIB, TOO_MANY = 3 << 20, 400  # memory and processes at which a proxy is let off the rest
-PATIENCE = 10                        # seconds for one reload
+PATIENCE, AGAIN = 20, 2              # seconds for one reload, and until it is asked for again
 MIB = 1 << 20
 
 
@@ -95,14 +95,18 @@ class Proxy:
         return self.said() - self.started
 
     def reload(self, number):
-        """False when it does not say in time that it has."""
+        """False when it does not say in time that it has. HAProxy now and then does not hear a signal that follows the last
+        one soon: it is sent again."""
         before = self.said()
         proxies.PROXIES[self.name].configure(dataclasses.replace(self.job, routes=self.routes(number)))
-        self.process.child.send_signal(self.how.signal)
-        end = time.monotonic() + PATIENCE
-        while self.said() == before and time.monotonic() < end:
-            time.sleep(0.01)
-        return self.said() > before
+        for _ in range(PATIENCE // AGAIN):
+            self.process.child.send_signal(self.how.signal)
+            end = time.monotonic() + AGAIN
+            while self.said() == before and time.monotonic() < end:
+                time.sleep(0.01)
+            if self.said() > before:
+                return True
+        return False
 
     def size(self):
         """(KiB, processes)."""
