@@ -6,7 +6,7 @@ import pytest
 
 from lib.client import Client, get, post
 from lib.ports import free_port
-from lib.tls import Authority, tls_listener
+from lib.tls import Authority, TlsClient, client_context, tls_listener
 from lib.upstream import named
 from lib.wait import wait_until
 from lib.wire import Wire
@@ -95,6 +95,24 @@ def test_on_a_tls_port_there_is_no_handshake(portico, upstream, tmp_path):
         assert ask(first).status == 200
         with From("127.0.0.2", port) as refused:
             assert refused.rest() == b""
+
+
+def test_handshakes_count_from_their_beginning(portico, upstream, tmp_path):
+    """Whoever begins many and goes on with none has no more of them under way than connections."""
+    authority, port = Authority(tmp_path), free_port()
+    authority.make("one.test")
+    gateway = portico(upstream(named("app")), client={"connections_per_client": 5}, listen=[tls_listener(port)],
+                      tls={"certificates": [authority.setting("one.test")]})
+    begun = [From("127.0.0.2", port) for _ in range(5)]
+    for client in begun:
+        client.send(b"\x16\x03\x01")
+    with From("127.0.0.2", port) as refused:
+        assert refused.rest() == b""
+    with TlsClient(port, client_context(authority)) as other:
+        assert other.get("/", host="one.test").body == b"app"
+    for client in begun:
+        client.close()
+    wait_until(lambda: ask(From("127.0.0.2", gateway.port)).status == 200, "their places")
 
 
 def test_trusted_proxies_are_exempt(portico, upstream):

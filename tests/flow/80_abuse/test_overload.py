@@ -1,6 +1,7 @@
 """Short of open files or of memory: idle connections go first, then who comes is told to come back, then nobody is accepted; what runs
 goes on to its end, and when it is over everything is as before."""
 import hashlib
+import os
 import select
 import socket
 import threading
@@ -287,6 +288,23 @@ def test_a_limit_that_cannot_be_kept_leaves_a_few(portico, upstream):
         for client in crowd:
             client.close()
         assert late.response().status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts what stands for the control groups")
+@pytest.mark.parametrize("limit, bounded", [(2 * MIB, True), (8 << 30, False), ("max", False)])
+def test_the_limit_of_the_control_group_counts(portico, upstream, limit, bounded):
+    """Nine tenths of it, unless the configuration says something else."""
+    groups = f'mount -t tmpfs tmpfs /sys/fs/cgroup && echo {limit} >/sys/fs/cgroup/memory.max && exec "$0" "$@"'
+    gateway = portico(upstream(named("app")), prefix=["unshare", "--mount", "sh", "-c", groups])
+    with gateway.client() as client:
+        assert client.get("/").body == b"app"
+    if bounded:
+        wait_until(lambda: "MiB of memory in use" in gateway.stderr(), "the first look")
+        gateway.reload({**gateway.config, "process": {**gateway.config["process"], "memory_max": "8GiB"}})
+        wait_until(lambda: OVER in gateway.stderr(), "the end")
+    else:
+        with pytest.raises(AssertionError):
+            wait_until(lambda: "overload:" in gateway.stderr(), timeout=0.6)
 
 
 # A storm of connections -----------------------------------------------------------------------------------
