@@ -145,6 +145,7 @@ static void answered(struct load_call *call)
 {
     enum load_error outcome = judge(call);
     struct stream *stream = call->stream;
+    load_tally_status(call->generator->tally, call->index, call->due_us, stream->rx_head.status);
     if (call->line->protocol == LOAD_H1 && h1_outbound_rest(stream))
         call->seats[call->line->seat].stream = stream;
     else

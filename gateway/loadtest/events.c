@@ -135,6 +135,8 @@ static void take_head(struct load_subscriber *subscriber)
     struct stream *stream = subscriber->stream;
     const struct field *type = fields_find(&stream->rx_head.fields, FIELD_content_type);
     unsigned status = stream->rx_head.status;
+    if (status >= 200)
+        load_tally_status(subscriber->generator->tally, subscriber->index, subscriber->due_us, status);
     if (status < 200)
         stream->ops->rx_resume(stream);
     else if (status >= 400)

@@ -133,12 +133,31 @@ static void print_row(const struct load_report *report, const char *protocol, st
     fprintf(out, " %8s\n", latency_text(&line->latency, 1).at);
 }
 
+void report_statuses(const struct load_line_tally *line, enum load_error error, char out[REPORT_STATUSES_MAX])
+{
+    unsigned from = error == LOAD_ERROR_4xx ? 400 : error == LOAD_ERROR_5xx ? 500 : 600;
+    size_t len = 0;
+    out[0] = '\0';
+    for (unsigned status = from; status < from + 100 && status - LOAD_STATUS_FIRST < LOAD_STATUSES;
+         status++) {
+        uint64_t count = line->statuses[status - LOAD_STATUS_FIRST];
+        if (count > 0 && len + LOAD_TEXT_MAX < REPORT_STATUSES_MAX)
+            len += (size_t)snprintf(out + len, REPORT_STATUSES_MAX - len, "%s%u: %s", len ? ", " : "", status,
+                                    load_text_count(count).at);
+    }
+}
+
 static void print_errors(const struct load_line_tally *all, FILE *out)
 {
-    for (enum load_error error = 0; error < LOAD_ERROR_COUNT; error++)
-        if (all->errors[error] > 0)
-            fprintf(out, "  %s %s: %s\n", load_text_count(all->errors[error]).at, load_error_row(error)->name,
-                    load_error_row(error)->sentence);
+    char statuses[REPORT_STATUSES_MAX];
+    for (enum load_error error = 0; error < LOAD_ERROR_COUNT; error++) {
+        if (all->errors[error] == 0)
+            continue;
+        report_statuses(all, error, statuses);
+        fprintf(out, "  %s %s: %s%s%s%s\n", load_text_count(all->errors[error]).at,
+                load_error_row(error)->name, load_error_row(error)->sentence, statuses[0] ? " (" : "",
+                statuses, statuses[0] ? ")" : "");
+    }
 }
 
 static void print_marks(const struct load_outcome *outcome, FILE *out)

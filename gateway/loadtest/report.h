@@ -33,10 +33,18 @@ enum { REPORT_SHARE_COUNT = 4 };
 /* Longest remark. */
 enum { REPORT_REMARK_MAX = 512, REPORT_REMARKS_MAX = 6 };
 
+/* Longest list of statuses. */
+enum { REPORT_STATUSES_MAX = 160 };
+
 /* What whoever reads the numbers must know about how they came about: the generator could not keep the rate,
  * requests waited for a connection, the test was ended early. Gives how many. */
 unsigned report_remarks(const struct load_report *report,
                         char remarks_out[REPORT_REMARKS_MAX][REPORT_REMARK_MAX]);
+
+/* The statuses that an error of the kind came with, "503: 12, 504: 3" in the order of their numbers, as far
+ * as there is room; empty when none did. */
+void report_statuses(const struct load_line_tally *line, enum load_error error,
+                     char out[REPORT_STATUSES_MAX]);
 
 /* A table for a terminal, and the remarks. */
 void report_text(const struct load_report *report, FILE *out);

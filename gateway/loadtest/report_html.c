@@ -215,11 +215,15 @@ static void put_errors(const struct load_line_tally *all, FILE *out)
                "<th scope=\"col\">kind</th><th scope=\"col\">how many</th><th scope=\"col\" "
                "class=\"text\">what it is</th>",
                out);
-    for (enum load_error error = 0; error < LOAD_ERROR_COUNT; error++)
-        if (all->errors[error] > 0)
-            fprintf(out, "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"text\">%s</td></tr>\n",
-                    load_error_row(error)->name, load_text_count(all->errors[error]).at,
-                    load_error_row(error)->sentence);
+    for (enum load_error error = 0; error < LOAD_ERROR_COUNT; error++) {
+        char statuses[REPORT_STATUSES_MAX];
+        if (all->errors[error] == 0)
+            continue;
+        report_statuses(all, error, statuses);
+        fprintf(out, "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"text\">%s%s%s%s</td></tr>\n",
+                load_error_row(error)->name, load_text_count(all->errors[error]).at,
+                load_error_row(error)->sentence, statuses[0] ? " (" : "", statuses, statuses[0] ? ")" : "");
+    }
     close_table(out);
 }
 

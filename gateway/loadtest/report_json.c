@@ -44,6 +44,20 @@ static void put_errors(const struct load_line_tally *line, FILE *out)
     fprintf(out, "}");
 }
 
+static void put_statuses(const struct load_line_tally *line, FILE *out)
+{
+    bool is_first = true;
+    fprintf(out, ", \"statuses\": {");
+    for (unsigned i = 0; i < LOAD_STATUSES; i++) {
+        if (line->statuses[i] == 0)
+            continue;
+        fprintf(out, "%s\"%u\": %llu", is_first ? "" : ", ", LOAD_STATUS_FIRST + i,
+                (unsigned long long)line->statuses[i]);
+        is_first = false;
+    }
+    fprintf(out, "}");
+}
+
 static void put_line_tally(const struct load_report *report, const struct load_line_tally *line, FILE *out)
 {
     double seconds = (double)report->outcome->tally->measured_us / 1e6;
@@ -53,6 +67,7 @@ static void put_line_tally(const struct load_report *report, const struct load_l
             (unsigned long long)line->good, (double)line->good / seconds, (unsigned long long)line->redirects,
             (unsigned long long)line->bytes, (unsigned long long)load_line_errors(line));
     put_errors(line, out);
+    put_statuses(line, out);
     fprintf(out, ", \"latency_us\": ");
     put_latency(&line->latency, out);
 }

@@ -99,6 +99,13 @@ void load_tally_content(struct load_tally *tally, unsigned line, uint64_t at_us,
         tally->lines[line].bytes += bytes;
 }
 
+void load_tally_status(struct load_tally *tally, unsigned line, uint64_t due_us, unsigned status)
+{
+    if (is_measured(tally, due_us) && status >= LOAD_STATUS_FIRST &&
+        status - LOAD_STATUS_FIRST < LOAD_STATUSES)
+        tally->lines[line].statuses[status - LOAD_STATUS_FIRST]++;
+}
+
 void load_tally_event(struct load_tally *tally, unsigned line, uint64_t now_us)
 {
     if (is_measured(tally, now_us))
@@ -109,6 +116,8 @@ static void add_errors(struct load_line_tally *line, const struct load_line_tall
 {
     for (unsigned i = 0; i < LOAD_ERROR_COUNT; i++)
         line->errors[i] += from->errors[i];
+    for (unsigned i = 0; i < LOAD_STATUSES; i++)
+        line->statuses[i] += from->statuses[i];
 }
 
 static void merge_line(struct load_line_tally *line, const struct load_line_tally *from)

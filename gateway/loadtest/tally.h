@@ -27,14 +27,17 @@ struct load_error_row {
 /* The row of a kind. */
 const struct load_error_row *load_error_row(enum load_error error);
 
+/* The statuses that are counted one by one. */
+enum { LOAD_STATUS_FIRST = 100, LOAD_STATUSES = 500 };
+
 /* Of one line. */
 struct load_line_tally {
     uint64_t good; /* requests, round trips, or events of event streams */
     uint64_t errors[LOAD_ERROR_COUNT];
-    uint64_t redirects; /* of the good ones */
-    uint64_t bytes;     /* of content */
-    struct histogram
-        latency; /* from when it was due to the last byte; of event streams, to the first event */
+    uint64_t redirects;               /* of the good ones */
+    uint64_t bytes;                   /* of content */
+    uint64_t statuses[LOAD_STATUSES]; /* of final answers, from LOAD_STATUS_FIRST on */
+    struct histogram latency; /* from when it was due to the last byte; event streams: to the first event */
 };
 
 /* Of a stretch of time, by when requests were due. */
@@ -74,6 +77,9 @@ void load_tally_add(struct load_tally *tally, unsigned line, uint64_t due_us, ui
 
 /* Counts bytes of content that belong to a request that was due then, or that came then. */
 void load_tally_content(struct load_tally *tally, unsigned line, uint64_t at_us, uint64_t bytes);
+
+/* Counts the status of an answer to a request that was due then. */
+void load_tally_status(struct load_tally *tally, unsigned line, uint64_t due_us, unsigned status);
 
 /* Counts an event of an event stream, if it is in the measured time. */
 void load_tally_event(struct load_tally *tally, unsigned line, uint64_t now_us);

@@ -106,6 +106,7 @@ void websocket_accepted(struct load_call *call)
         call_end(call, LOAD_ERROR_protocol);
         return;
     }
+    load_tally_status(call->generator->tally, call->index, call->due_us, stream->rx_head.status);
     struct load_websocket *websocket = calloc(1, sizeof *websocket);
     CHECK(websocket != NULL);
     websocket->stream = stream;

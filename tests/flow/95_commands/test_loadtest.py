@@ -151,6 +151,14 @@ def test_a_server_that_goes_away(loadtest, upstream):
     assert test.errors["connect"] > 10
 
 
+def test_statuses_one_by_one(loadtest, upstream):
+    script = answers(*[respond(status) for status in (200, 401, 429, 429, 503)] * 4)
+    test = loadtest(url(upstream(script, keep=False)), "--rate", "40/s", "--connections", 1)
+    assert test.all["statuses"] == {"200": 4, "401": 4, "429": 8, "503": 4}
+    assert test.errors == {"4xx": 12, "5xx": 4}
+    assert "from 400 to 499 (401: 4, 429: 8)\n" in test.text and "(503: 4)\n" in test.text
+
+
 def test_redirects_are_good_and_told(loadtest, upstream):
     test = loadtest(url(upstream(answers(respond(301, location="https://x/")), keep=False)), "--rate", "20/s")
     assert (test.all["good"], test.all["redirects"], test.errors) == (10, 10, {})
