@@ -73,7 +73,8 @@ static enum fault feed_chunks(struct h1_rx *rx, struct conn *conn, struct stream
  */
 static bool splices(const struct h1_rx *rx, struct conn *conn, struct stream *stream)
 {
-    if (rx->kind != FRAMING_LENGTH || !stream->rx.may_pipe || !conn_is_bulk(conn) || stream->rx.ended)
+    bool may = stream->rx.may_pipe && conn_is_spliceable(conn); /* the other side, and this one */
+    if (rx->kind != FRAMING_LENGTH || !may || !conn_is_bulk(conn) || stream->rx.ended)
         return false;
     if (!conn_leaves_unread(conn) && rx->left < PIPE_WORTH)
         return false;
