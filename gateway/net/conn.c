@@ -109,7 +109,7 @@ static void read_once(struct conn *conn)
     conn_make_room(conn);
     struct block *block = conn->rx;
     size_t room = block->capacity - block->used;
-    ssize_t got = read(conn->fd, block->data + block->used, room);
+    ssize_t got = recv(conn->fd, block->data + block->used, room, 0);
     if (got > 0) {
         block->used += (uint32_t)got;
         conn_note_read(conn, (size_t)got, (size_t)got == room);
@@ -305,8 +305,9 @@ static bool write_queue(struct conn *conn)
     struct iovec iov[CONN_TX_SPANS];
     struct tx_queue *tx = conn->tx;
     int count = fill_iovec(tx, iov);
-    ssize_t sent =
-        count == 1 ? write(conn->fd, iov[0].iov_base, iov[0].iov_len) : writev(conn->fd, iov, count);
+    struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+    ssize_t sent = count == 1 ? send(conn->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
+                              : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         conn_fail_after_reading(conn, errno);
         return false;
