@@ -18,7 +18,6 @@ enum {
     LOOKED_AT = 16, /* openings, when one must go */
     HEADER_US = 3 * 1000 * 1000,
     OPENING_US = 10 * 1000 * 1000,       /* from the accept to the end of the handshake */
-    REFUSED_MAX = 64,                    /* sessions of a thread in which every request is refused */
     REFUSALS_SAID_US = 10 * 1000 * 1000, /* how often at most */
     TLS_HANDSHAKE = 22                   /* content type of the first record (RFC 8446 section 5.1) */
 };
@@ -119,7 +118,7 @@ static void on_timer(struct timer *timer)
 
 static bool may_answer(const struct session_home *home, const struct session_entrance *entrance)
 {
-    return !entrance->tls && home->refused < REFUSED_MAX;
+    return !entrance->tls && home->refused < home->settings.refused_max;
 }
 
 /* --- who is admitted --- */

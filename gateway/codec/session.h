@@ -17,6 +17,7 @@ struct session_settings {
     uint64_t head_timeout_us;
     uint64_t keep_alive_timeout_us;
     uint32_t openings_max;         /* connections that have not come to HTTP yet */
+    uint32_t refused_max;          /* connections in which every request is refused for want of room */
     const struct network *trusted; /* whose PROXY protocol headers are believed */
     uint32_t trusted_count;
 };

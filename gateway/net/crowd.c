@@ -34,7 +34,7 @@ struct shard {
 struct crowd {
     uint64_t seed;
     struct {
-        _Atomic uint32_t total, total_max, room, client_max, gate;
+        _Atomic uint32_t total, refused, total_max, room, client_max, gate;
     } shared;
     struct shard shards[SHARDS];
 };
@@ -55,7 +55,7 @@ void crowd_free(struct crowd **crowd_at)
     *crowd_at = NULL;
     if (crowd == NULL)
         return;
-    CHECK(atomic_load(&crowd->shared.total) == 0);
+    CHECK(atomic_load(&crowd->shared.total) == 0 && atomic_load(&crowd->shared.refused) == 0);
     for (int i = 0; i < SHARDS; i++)
         pthread_mutex_destroy(&crowd->shards[i].shared.lock);
     free(crowd);
@@ -94,8 +94,11 @@ bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out)
     if (gate == CROWD_OPEN)
         return true;
     crowd_leave(place_out);
-    place_out->refused = gate == CROWD_REFUSES;
-    return place_out->refused;
+    if (gate == CROWD_SHUT)
+        return false;
+    atomic_fetch_add(&crowd->shared.refused, 1);
+    *place_out = (struct crowd_place){.crowd = crowd, .refused = true};
+    return true;
 }
 
 void crowd_set_gate(struct crowd *crowd, enum crowd_gate gate)
@@ -106,6 +109,11 @@ void crowd_set_gate(struct crowd *crowd, enum crowd_gate gate)
 uint32_t crowd_total(struct crowd *crowd)
 {
     return atomic_load(&crowd->shared.total);
+}
+
+uint32_t crowd_refused(struct crowd *crowd)
+{
+    return atomic_load(&crowd->shared.refused);
 }
 
 static struct client_key key_of(const struct address *client)
@@ -178,7 +186,9 @@ void crowd_leave(struct crowd_place *place)
 {
     if (place->client)
         uncount(place->crowd, place->client);
-    if (place->crowd)
+    if (place->crowd && place->refused)
+        atomic_fetch_sub(&place->crowd->shared.refused, 1);
+    else if (place->crowd)
         atomic_fetch_sub(&place->crowd->shared.total, 1);
     *place = (struct crowd_place){.crowd = NULL};
 }

@@ -20,7 +20,7 @@ struct crowd_client; /* one client */
 struct crowd_place {
     struct crowd *crowd;
     struct crowd_client *client; /* counted for it; NULL: for nobody */
-    bool refused;                /* it is taken in to be told that it cannot stay, and holds nothing */
+    bool refused;                /* it is taken in to be told that it cannot stay; not in the total */
 };
 
 /* What becomes of those who come. */
@@ -57,7 +57,10 @@ void crowd_set_gate(struct crowd *crowd, enum crowd_gate gate);
 /* How many places are taken. */
 uint32_t crowd_total(struct crowd *crowd);
 
-/* A place in total, or none for who is refused; false when all are taken or the gate is shut. Without crowd
+/* How many are there besides to be told that they cannot stay. */
+uint32_t crowd_refused(struct crowd *crowd);
+
+/* A place in total, or one to be refused; false when all are taken or the gate is shut. Without crowd
  * (NULL) always. */
 bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out);
 

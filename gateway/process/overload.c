@@ -21,6 +21,7 @@
 enum {
     LOOK_US = 250 * 1000,
     LOOK_OFTEN_US = 25 * 1000, /* when half is in use */
+    PATIENCE_US = 1000 * 1000, /* until it is believed that a stage is over */
     RELIEF_US = 250 * 1000,    /* between two calls for it: what it closes is closed by then */
     TRIM_US = 1000 * 1000,     /* giving memory back makes all threads wait */
     PERMILLE = 1000
@@ -60,6 +61,7 @@ struct overload {
     enum overload_stage stage;
     enum overload_kind cause;
     struct overload_gauge gauges[OVERLOAD_KINDS];
+    uint64_t better_since_us; /* 0: it is as bad as the stage says */
     uint64_t relieved_us, trimmed_us;
 };
 
@@ -104,8 +106,10 @@ static void measure(struct overload *overload)
 {
     uint64_t sums[COUNTER_COUNT];
     counters_sum(sums);
+    uint64_t open = sums[COUNTER_sockets_opened] - sums[COUNTER_sockets_closed];
+    uint64_t passing = crowd_refused(overload->settings.crowd); /* they are told and gone */
     overload->gauges[OVERLOAD_CLIENTS].used = crowd_total(overload->settings.crowd);
-    overload->gauges[OVERLOAD_SOCKETS].used = sums[COUNTER_sockets_opened] - sums[COUNTER_sockets_closed];
+    overload->gauges[OVERLOAD_SOCKETS].used = open > passing ? open - passing : 0;
     if (overload->gauges[OVERLOAD_MEMORY].most > 0)
         overload->gauges[OVERLOAD_MEMORY].used = memory_resident(overload->statm);
 }
@@ -149,6 +153,23 @@ static void relieve(struct overload *overload, enum overload_kind cause)
         malloc_trim(0); /* what was freed counts until the kernel has it */
 }
 
+/* It gets worse at once, and better only when it has been so for a while: the log shall not tell of every
+ * wave. */
+static bool is_time_for(struct overload *overload, enum overload_stage stage)
+{
+    if (stage >= overload->stage) {
+        overload->better_since_us = 0;
+        return stage > overload->stage;
+    }
+    uint64_t now_us = clock_monotonic_us();
+    if (overload->better_since_us == 0)
+        overload->better_since_us = now_us;
+    if (now_us - overload->better_since_us < PATIENCE_US)
+        return false;
+    overload->better_since_us = 0;
+    return true;
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -157,7 +178,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     measure(overload);
     enum overload_kind cause = overload_shortest(overload->gauges, &permille);
     enum overload_stage stage = overload_next(overload->stage, permille);
-    if (stage != overload->stage)
+    if (is_time_for(overload, stage))
         enter(overload, stage, cause);
     if (stage != OVERLOAD_NONE)
         relieve(overload, cause);

@@ -290,6 +290,7 @@ static void make_threads(struct server *server, struct sockets *sockets)
                                            .slots = server->slots,
                                            .crowd = server->crowd,
                                            .offload = server->offload,
+                                           .threads = sockets->threads,
                                            .listening = sockets_of(sockets, i),
                                            .hurry = ask_to_hurry,
                                            .ended = tell_ended,

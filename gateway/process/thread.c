@@ -10,11 +10,14 @@
 #include "codec/session.h"
 #include "exchange/exchange.h"
 #include "net/listener.h"
+#include "process/limits.h"
 #include "process/loop.h"
 #include "process/tls_setup.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { REFUSED_MAX = 64, REFUSED_PART = 16 };
 
 /* A listener and what it asks of who comes in. */
 struct door {
@@ -35,6 +38,7 @@ struct thread {
     struct clusters clusters;
     struct door *doors;
     struct crowd *crowd;
+    uint32_t threads; /* of the process */
     bool started, draining;
     void (*ended)(void *arg);
     void *arg;
@@ -164,7 +168,14 @@ void thread_set_tls(struct thread *thread, struct tls_context *server)
     post(thread, &tls->letter, deliver_tls);
 }
 
-static struct session_settings settings_of(const struct config *config)
+/* Enough to tell everybody who comes in a usual crowd, and few beside what the process may open. */
+static uint32_t refused_max(const struct config *config, uint32_t threads)
+{
+    uint64_t share = limits_sockets(config, threads) / threads / REFUSED_PART;
+    return share < REFUSED_MAX ? (uint32_t)share + 1 : REFUSED_MAX;
+}
+
+static struct session_settings settings_of(const struct config *config, uint32_t threads)
 {
     const struct config_client *client = &config->client;
     return (struct session_settings){.limits = {(uint32_t)client->request_line_max,
@@ -172,6 +183,7 @@ static struct session_settings settings_of(const struct config *config)
                                      .head_timeout_us = client->head_timeout_us,
                                      .keep_alive_timeout_us = client->keep_alive_timeout_us,
                                      .openings_max = config->tls.handshakes_max,
+                                     .refused_max = refused_max(config, threads),
                                      .trusted = config->trusted_proxies,
                                      .trusted_count = config->trusted_proxy_count};
 }
@@ -182,7 +194,7 @@ static void serve_from(struct thread *thread, struct snapshot *snapshot)
     pin_unref(&thread->exchanges.pin);
     thread->exchanges.pin = pin_new(snapshot, &thread->clusters);
     exchange_home_follow(&thread->exchanges);
-    thread->sessions.settings = settings_of(snapshot->config);
+    thread->sessions.settings = settings_of(snapshot->config, thread->threads);
     session_home_set_tls(&thread->sessions, (struct tls_context *)snapshot_part(snapshot, &tls_module));
 }
 
@@ -291,6 +303,7 @@ struct thread *thread_new(const struct thread_settings *settings)
     memset(thread, 0, sizeof *thread);
     thread->ended = settings->ended;
     thread->crowd = settings->crowd;
+    thread->threads = settings->threads;
     thread->arg = settings->arg;
     counters_init(&thread->counters);
     loop_open(&thread->loop, &thread->counters);

@@ -23,6 +23,7 @@ struct thread_settings {
     struct slots_book *slots; /* shared by all workers; must outlive them */
     struct crowd *crowd;      /* likewise */
     struct offload *offload;  /* outlives the thread's loop; ends before the thread is freed */
+    uint32_t threads;         /* how many workers there are */
     const int *listening;     /* sockets, one a listener of the configuration; taken over */
     clusters_hurry_fn *hurry; /* called on the worker's thread; must be safe there */
     void (*ended)(void *arg); /* its last act, on the worker's thread */

@@ -108,11 +108,18 @@ def test_commands_say_that_there_is_no_pidfile(portico, upstream, name):
 
 # Is it alive ----------------------------------------------------------------------------------------------
 
+def is_stopped(process):
+    """Whether a SIGSTOP has reached every thread."""
+    tasks = pathlib.Path(f"/proc/{process}/task").glob("*/stat")
+    return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
+
+
 def test_live(portico, upstream):
     gateway = portico(upstream(silent), listen=[{"address": f"unix:{free_port()}.sock"}])
     done = command("check", "--live", gateway.config_file)
     assert (done.returncode, done.stderr) == (0, "")
     os.kill(gateway.worker(), signal.SIGSTOP)  # the port is open, but nobody answers
+    wait_until(lambda: is_stopped(gateway.worker()), "all threads to stop")
     done = command("check", "--live", gateway.config_file)
     os.kill(gateway.worker(), signal.SIGCONT)
     assert done.returncode == 1 and f"127.0.0.1:{gateway.port} does not answer" in done.stderr

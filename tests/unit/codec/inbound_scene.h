@@ -33,6 +33,7 @@ static inline void start_home(void)
     session_home_init(&home, &loop, on_stream, asked);
     home.settings.limits = (struct h1_limits){.line_max = 1024, .head_max = 4096, .fields_max = 20};
     home.settings.head_timeout_us = HEAD_TIMEOUT_US;
+    home.settings.refused_max = ASKED_MAX;
     home.settings.keep_alive_timeout_us = KEEP_ALIVE_US;
     born = 0;
     client = -1;

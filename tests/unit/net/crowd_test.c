@@ -130,9 +130,10 @@ static void a_gate_refuses_or_shuts_out(void **state)
     assert_false(crowd_enter(crowd, &other));
     crowd_set_gate(crowd, CROWD_REFUSES);
     assert_true(crowd_enter(crowd, &other) && other.refused);
-    assert_null(other.crowd); /* it holds no place */
-    assert_int_equal(crowd_total(crowd), CROWD_ALWAYS);
+    assert_int_equal(crowd_total(crowd), CROWD_ALWAYS); /* it is not one of them */
+    assert_int_equal(crowd_refused(crowd), 1);
     crowd_leave(&other);
+    assert_int_equal(crowd_refused(crowd), 0);
     crowd_set_gate(crowd, CROWD_OPEN);
     assert_true(crowd_enter(crowd, &other) && !other.refused);
     crowd_leave(&other);
@@ -141,6 +142,7 @@ static void a_gate_refuses_or_shuts_out(void **state)
     assert_false(other.refused);
     crowd_bound(crowd, &(struct crowd_bounds){.room = CROWD_ALWAYS});
     assert_true(crowd_enter(crowd, &other) && other.refused);
+    crowd_leave(&other);
     crowd_leave(&few[0]);
     assert_true(crowd_enter(crowd, &few[0]) && !few[0].refused);
     for (int i = 0; i < CROWD_ALWAYS; i++)
