@@ -7,6 +7,7 @@
 #include "config/override.h"
 #include "config/suggest.h"
 #include "config/value.h"
+#include "http/bytes.h"
 
 #include <stddef.h>
 
@@ -19,7 +20,9 @@ enum option_kind {
     OPTION_SIZE,
     OPTION_RATE,
     OPTION_PROTOCOL,
-    OPTION_OVERRIDE
+    OPTION_OVERRIDE,
+    OPTION_METHOD,
+    OPTION_HEADER
 };
 
 /* A row of the table. */
@@ -60,6 +63,12 @@ static const struct option options[] = {
     {"--warmup", "TIME", OPTION_DURATION, PLACE(warmup_us), HOURS(1), "before that, counted in nothing (1s)"},
     {"--timeout", "TIME", OPTION_DURATION, PLACE(timeout_us), HOURS(1), "for a whole answer (10s)"},
     {"--message", "SIZE", OPTION_SIZE, PLACE(message_bytes), MIB(1), "of a WebSocket's message (64B)"},
+    {"--header", "'Name: value'", OPTION_HEADER, 0, 0,
+     "sent with every request; may be given several times, and is in no report"},
+    {"--method", "METHOD", OPTION_METHOD, PLACE(method), 0,
+     "of requests over h1 and h2 (GET, or POST with a body)"},
+    {"--body", "SIZE", OPTION_SIZE, PLACE(body_bytes), TIB(1),
+     "of the content of requests over h1 and h2 (none)"},
     {"--expect", "TEXT", OPTION_TEXT, PLACE(expect), 0, "that every answer's content must hold"},
     {"--ca", "FILE", OPTION_PATH, PLACE(ca), 0,
      "PEM file of who is trusted to have signed the gateway's certificate, instead of the system's or, with "
@@ -114,6 +123,31 @@ static bool take_protocol(const char *value, enum load_protocol *protocol_out)
     return is_h2 || strcmp(value, "h1") == 0 || refuse("--protocol", value, "h1 or h2");
 }
 
+static bool take_method(const char *value, struct slice *method_out)
+{
+    *method_out = slice_of(value);
+    bool is_known = bytes_are_token(*method_out) && method_of(*method_out) != METHOD_CONNECT;
+    return is_known || refuse("--method", value, "a method that can be asked with");
+}
+
+/* What frames a message, belongs to its connection or names its host is not for --header. */
+static bool take_header(const char *value, struct load_options *out)
+{
+    size_t name_len = strcspn(value, ":");
+    struct slice name = slice_make(value, name_len);
+    struct slice text = value[name_len] ? slice_trim(slice_of(value + name_len + 1)) : slice_make(NULL, 0);
+    enum field_id id = field_id_of(name);
+    if (out->header_count == LOAD_HEADERS_MAX)
+        return refuse("--header", value, "possible: there are too many of them");
+    if (!bytes_are_token(name) || value[name_len] == '\0' || !bytes_all(text, BYTE_VALUE))
+        return refuse("--header", value, "of the form 'Name: value'");
+    if (id == FIELD_host || (id != FIELD_other && (field_traits(id) & (TRAIT_HOP | TRAIT_FRAMING))))
+        return refuse("--header", value,
+                      "for --header: it belongs to the connection, or --host and --body make it");
+    out->headers[out->header_count++] = slice_of(value);
+    return true;
+}
+
 static bool take(const struct option *option, const char *value, struct load_options *out)
 {
     void *place = (char *)out + option->place;
@@ -125,6 +159,8 @@ static bool take(const struct option *option, const char *value, struct load_opt
         return load_rate_parse(slice_of(value), place) ||
                refuse(option->name, value, "a rate such as 500/s or 90/m");
     case OPTION_PROTOCOL: return take_protocol(value, place);
+    case OPTION_METHOD: return take_method(value, place);
+    case OPTION_HEADER: return take_header(value, out);
     case OPTION_OVERRIDE: return config_override_add(value) || refuse(option->name, value, "OLD=NEW");
     default: return take_number(option, value, place);
     }

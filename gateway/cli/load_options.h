@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 
+/* How many --header there may be. */
+enum { LOAD_HEADERS_MAX = 32 };
+
 /* The command line. Empty and 0: not given, where a default cannot be told from an option. */
 struct load_options {
     const char *url;    /* NULL: a configuration says where the gateway is */
@@ -23,6 +26,10 @@ struct load_options {
     struct slice kill_upstream;
     const char *ca;
     bool insecure;
+    struct slice method; /* empty: GET, or POST with a body */
+    uint64_t body_bytes;
+    struct slice headers[LOAD_HEADERS_MAX]; /* "Name: value", checked */
+    unsigned header_count;
     const char *json, *html; /* files */
 };
 

@@ -140,8 +140,43 @@ static struct load_origin *origin_of(struct making *making, struct slice authori
 
 /* --- lines --- */
 
-static void make_request(struct load_line *line, struct slice target, struct arena *arena)
+/* Names in lower case, as HTTP/2 wants them. */
+static void add_header(struct fields *fields, struct slice text, struct arena *arena)
 {
+    size_t name_len = (size_t)((const char *)memchr(text.at, ':', text.len) - text.at);
+    char *name = arena_copy(arena, slice_make(text.at, name_len));
+    for (size_t i = 0; i < name_len; i++)
+        name[i] = ascii_lower(name[i]);
+    struct slice value = slice_trim(slice_after(text, name_len + 1));
+    enum field_id id = field_id_of(slice_make(name, name_len));
+    if (id == FIELD_user_agent || id == FIELD_accept)
+        fields_remove(fields, id); /* instead of ours */
+    fields_add(fields, arena, slice_make(name, name_len), value);
+}
+
+static void make_handshake(struct message *request, struct arena *arena)
+{
+    static const unsigned char nonce[WEBSOCKET_NONCE_LEN] = "portico-loadtest";
+    char *key = arena_alloc(arena, WEBSOCKET_KEY_LEN + 1);
+    websocket_key_of(nonce, key);
+    request->wants_upgrade = true;
+    fields_add_id(&request->fields, arena, FIELD_sec_websocket_version, SLICE("13"));
+    fields_add_id(&request->fields, arena, FIELD_sec_websocket_key, slice_make(key, WEBSOCKET_KEY_LEN));
+}
+
+static void make_content(struct message *request, const struct load_options *options)
+{
+    bool has_body = options->body_bytes > 0;
+    request->method_text = options->method.len ? options->method : has_body ? SLICE("POST") : SLICE("GET");
+    request->method = method_of(request->method_text);
+    if (has_body)
+        request->framing = (struct framing){FRAMING_LENGTH, true, options->body_bytes};
+}
+
+static void make_request(struct making *making, struct load_line *line, struct slice target)
+{
+    struct arena *arena = &making->plan->arena;
+    const struct load_options *options = making->options;
     struct message *request = &line->request;
     *request = (struct message){.method = METHOD_GET,
                                 .method_text = SLICE("GET"),
@@ -152,14 +187,12 @@ static void make_request(struct load_line *line, struct slice target, struct are
     fields_add_id(&request->fields, arena, FIELD_user_agent, SLICE("portico-loadtest"));
     if (line->protocol == LOAD_EVENTS)
         fields_add_id(&request->fields, arena, FIELD_accept, SLICE("text/event-stream"));
-    if (line->protocol != LOAD_WEBSOCKET)
-        return;
-    static const unsigned char nonce[WEBSOCKET_NONCE_LEN] = "portico-loadtest";
-    char *key = arena_alloc(arena, WEBSOCKET_KEY_LEN + 1);
-    websocket_key_of(nonce, key);
-    request->wants_upgrade = true;
-    fields_add_id(&request->fields, arena, FIELD_sec_websocket_version, SLICE("13"));
-    fields_add_id(&request->fields, arena, FIELD_sec_websocket_key, slice_make(key, WEBSOCKET_KEY_LEN));
+    for (unsigned i = 0; i < options->header_count; i++)
+        add_header(&request->fields, options->headers[i], arena);
+    if (line->protocol == LOAD_WEBSOCKET)
+        make_handshake(request, arena);
+    else if (line->protocol != LOAD_EVENTS)
+        make_content(request, options);
 }
 
 /* Requests of HTTP/1.1 to one origin share a connection of each client, those of HTTP/2 another. */
@@ -200,7 +233,7 @@ static bool add_line(struct making *making, const struct mix_entry *entry)
     line->origin = origin_of(making, authority);
     if (line->origin == NULL || !ask_routes(making, entry, line))
         return false;
-    make_request(line, entry->target, &plan->arena);
+    make_request(making, line, entry->target);
     line->seat = seat_of(plan, line);
     plan->line_count++;
     plan->has_websockets = plan->has_websockets || line->protocol == LOAD_WEBSOCKET;

@@ -66,6 +66,9 @@ static void list_parameters(struct test *test)
     add_number(test, "timeout", VALUE_DURATION, options->timeout_us);
     if (test->plan.has_websockets)
         add_number(test, "message", VALUE_SIZE, options->message_bytes);
+    add_parameter(test, "method", options->method);
+    if (options->body_bytes)
+        add_number(test, "body", VALUE_SIZE, options->body_bytes);
     add_parameter(test, "expect", options->expect);
     if (options->reload_every_us)
         add_number(test, "reload-every", VALUE_DURATION, options->reload_every_us);

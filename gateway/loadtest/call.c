@@ -30,6 +30,7 @@ void call_end(struct load_call *call, enum load_error outcome)
 {
     call->state = CALL_FREE;
     call->stream = NULL;
+    body_fini(&call->tx);
     call->websocket = NULL;
     generator_done(call, outcome);
 }
@@ -73,15 +74,51 @@ static enum load_error judge(const struct load_call *call)
 
 /* --- asking --- */
 
+void call_prepare(struct generator *generator)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct block *block = generator->filler[i] = block_new(&generator->loop.blocks, BLOCK_SIZE);
+        memset(block->data, 'x', block->used = block->capacity);
+    }
+}
+
+static void cut_content(struct load_call *call)
+{
+    struct body *tx = &call->tx;
+    while (call->tx_left > 0 && body_has_room(tx)) {
+        struct block *block = call->generator->filler[call->tx_turn];
+        uint32_t len = call->tx_left < block->used ? (uint32_t)call->tx_left : block->used;
+        call->tx_turn = !call->tx_turn;
+        body_append(tx, block, 0, len);
+        call->tx_left -= len;
+    }
+    tx->ended = call->tx_left == 0;
+}
+
+/* As much of the content as is taken: a stream tells of room only when something was left. */
+static void send_content(struct load_call *call)
+{
+    do {
+        cut_content(call);
+        call->stream->ops->tx_body(call->stream, &call->tx, NULL);
+    } while (call->tx_left > 0 && call->tx.queued == 0);
+}
+
+static bool has_content_left(const struct load_call *call)
+{
+    return call->tx_left > 0 || call->tx.queued > 0;
+}
+
 static void ask(struct load_call *call)
 {
     struct stream *stream = call->stream;
     const struct message *request = &call->line->request;
-    struct body none = {.ended = true};
     call->state = CALL_ASKED;
+    call->tx = (struct body){0};
+    call->tx_left = request->framing.length;
     stream->ops->tx_head(stream, request);
     if (!request->wants_upgrade)
-        stream->ops->tx_body(stream, &none, NULL);
+        send_content(call);
 }
 
 static struct stream *dial_h1(struct load_call *call)
@@ -197,6 +234,8 @@ static void take_answer(struct load_call *call)
     struct stream *stream = call->stream;
     unsigned facts = stream->facts;
     stream->facts &= ~(unsigned)(STREAM_HEAD | STREAM_BODY | STREAM_ROOM);
+    if ((facts & STREAM_ROOM) && has_content_left(call))
+        send_content(call);
     if (facts & STREAM_HEAD)
         take_head(call);
     if (call->state != CALL_ASKED)

@@ -277,6 +277,8 @@ static void close_all(struct generator *generator)
     for (unsigned i = 0; i < generator->client_count; i++)
         client_fini(&generator->clients[i], generator->plan->seat_count);
     block_unref(&generator->message);
+    block_unref(&generator->filler[0]);
+    block_unref(&generator->filler[1]);
     free((char *)generator->echo.at);
     task_drain(&generator->loop.tasks);
     for (unsigned i = 0; i < 2 * generator->plan->origin_count; i++)
@@ -286,6 +288,7 @@ static void close_all(struct generator *generator)
 static void *run(void *arg)
 {
     struct generator *generator = arg;
+    call_prepare(generator);
     websocket_prepare(generator);
     make_calls(generator);
     events_open(generator);

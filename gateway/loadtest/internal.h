@@ -68,6 +68,9 @@ struct load_call {
     uint64_t due_us;
     struct stream *stream;            /* in use */
     struct load_websocket *websocket; /* in use */
+    struct body tx;                   /* of the request's content, what is on its way */
+    uint64_t tx_left;                 /* and what is not yet */
+    bool tx_turn;                     /* which filler comes next */
     bool has_head, found;             /* the final head has come; what was expected has been seen */
     struct arena arena;
     _Alignas(16) char first[LOAD_ARENA_FIRST];
@@ -96,10 +99,11 @@ struct generator {
     struct task pacer;
     struct timer pulse;
     unsigned cycle_at;
-    unsigned active;       /* calls that are not free */
-    uint64_t end_us;       /* nothing begins from here on */
-    struct block *message; /* a WebSocket's frame, masked */
-    struct slice echo;     /* its payload */
+    unsigned active;         /* calls that are not free */
+    uint64_t end_us;         /* nothing begins from here on */
+    struct block *filler[2]; /* what content is made of, in turn; no piece of a body joins another block's */
+    struct block *message;   /* a WebSocket's frame, masked */
+    struct slice echo;       /* its payload */
     struct load_tally *tally;
     uint64_t cpu_begin_ns; /* what the thread had used and waited for when measuring began */
     bool measuring;
@@ -125,6 +129,9 @@ void call_begin(struct load_call *call, unsigned line, uint64_t due_us);
 
 /* Breaks off what the call is about, as a timeout. */
 void call_give_up(struct load_call *call);
+
+/* Makes what the content of requests is cut from, if they have any. */
+void call_prepare(struct generator *generator);
 
 /* Prepares a zeroed call. */
 void call_init(struct load_call *call, struct generator *generator, struct load_client *client);

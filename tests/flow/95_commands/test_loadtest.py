@@ -73,6 +73,38 @@ def test_the_mix_has_its_shares(loadtest, upstream):
     assert seen.count(("other.test", "/x")) == 20 and seen.count((server.address, "/api")) == 140
 
 
+@pytest.mark.parametrize("protocol", ["h1", "h2"])
+def test_content_is_sent(loadtest, portico, upstream, protocol):
+    """Of every size, through both protocols; the gateway would complain of a byte too many or too few."""
+    server = upstream(answers(ok(b"taken")), keep=False)
+    gateway = portico(server, routes=[route_to("app", max_body="8MiB")])
+    for size, length in (("1B", 1), ("17KiB", 17 << 10), ("3MiB", 3 << 20)):
+        test = loadtest(f"http://127.0.0.1:{gateway.port}/", "--protocol", protocol, "--body", size, "--rate", "8/s", "--expect",
+                        "taken")
+        assert (test.code, test.all["good"], test.errors) == (0, 4, {})
+        assert {(request.method, len(request.body)) for request in server.requests} == {("POST", length)}
+        server.requests.clear()
+
+
+def test_content_that_is_refused(loadtest, portico, upstream):
+    gateway = portico(upstream(answers(ok()), keep=False), routes=[route_to("app", max_body="1MiB")])
+    test = loadtest(f"http://127.0.0.1:{gateway.port}/", "--body", "20MiB", "--method", "PUT", "--rate", "8/s")
+    assert test.all["statuses"] == {"413": 4} and test.errors == {"4xx": 4}
+
+
+@pytest.mark.parametrize("protocol", ["h1", "h2"])
+def test_headers_are_sent_and_in_no_report(loadtest, portico, upstream, protocol):
+    server = upstream(answers(ok()), keep=False)
+    gateway = portico(server)
+    test = loadtest(f"http://127.0.0.1:{gateway.port}/", "--protocol", protocol, "--rate", "4/s", "--method", "LOOK", "--header",
+                    "Authorization: Bearer s3cret", "--header", "X-Two:1", "--header", "x-two: 2", "--header", "User-Agent: own")
+    assert test.code == 0 and test.all["good"] == 2
+    request = server.requests[0]
+    assert (request.method, request.get("Authorization"), request.get("User-Agent")) == ("LOOK", "Bearer s3cret", "own")
+    assert [value for name, value in request.fields if name.lower() == "x-two"] == ["1", "2"]
+    assert "s3cret" not in json.dumps(test.report) + test.text
+
+
 # Time -----------------------------------------------------------------------------------------------------
 
 def stalls(after, seconds):
@@ -265,6 +297,12 @@ def test_who_is_not_trusted(loadtest, portico, upstream, authority, tmp_path):
     (["http://127.0.0.1:1", "--reload-every", "1s"], "or --pid PID"),
     (["http://127.0.0.1:1", "--kill-upstream", "app"], "--kill-upstream needs --try"),
     (["http://127.0.0.1:1", "--timeout"], "--timeout"),
+    (["http://127.0.0.1:1", "--header", "Nonsense"], "that is not of the form 'Name: value'"),
+    (["http://127.0.0.1:1", "--header", "A b: c"], "that is not of the form"),
+    (["http://127.0.0.1:1", "--header", "A: b\r\nC: d"], "that is not of the form"),
+    (["http://127.0.0.1:1", "--header", "Host: x"], "--host and --body make it"),
+    (["http://127.0.0.1:1", "--header", "transfer-encoding: chunked"], "belongs to the connection"),
+    (["http://127.0.0.1:1", "--method", "A B"], "a method that can be asked with"),
     (["http://127.0.0.1:1", "--threads", "17"], "--threads must not be more than --connections"),
     (["http://127.0.0.1:1", "--connections", "20000", "--mix", "/,a/,b/,ws:/c"], "raise the limit (ulimit -n)"),
 ])

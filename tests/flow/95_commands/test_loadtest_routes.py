@@ -139,6 +139,18 @@ def test_a_gateway_that_cannot_start(command, file):
     assert "the gateway does not start" in result.stderr and f":{port}" in result.stderr
 
 
+def test_a_gateway_that_dies_on_the_way(file):
+    path = file(config([f"127.0.0.1:{free_port()}"]))
+    test = subprocess.Popen([BINARY, "loadtest", "--config", path, "--try", "--warmup", "0s", "--duration", "2s"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert " good " in test.stderr.readline()
+    gateway, = open(f"/proc/{test.pid}/task/{test.pid}/children").read().split()
+    os.kill(int(gateway), signal.SIGKILL)
+    out, said = test.communicate(timeout=PATIENCE)
+    assert test.returncode == 1 and "the gateway did not serve to the end of the test" in said
+    assert " connect: no connection" in out
+
+
 def test_control_c_ends_it_early_and_reports(file, tmp_path):
     path, report = file(config([f"127.0.0.1:{free_port()}"])), tmp_path / "report.json"
     test = subprocess.Popen([BINARY, "loadtest", "--config", path, "--try", "--warmup", "0s", "--duration", "1h", "--json", report],
