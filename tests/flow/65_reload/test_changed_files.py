@@ -52,6 +52,7 @@ def test_a_new_value_counts_without_a_signal(origins):
         wait_until(lambda: origins.allows(NEW), "the new origin")
         assert client.get(origin=NEW).get("Access-Control-Allow-Origin") == NEW  # on the connection from before
     assert not origins.allows(OLD)
+    wait_until(lambda: origins.count(SERVING), "the line")
     assert origins.count(f"{origins.path} {CHANGED}") == 1 and origins.count(SERVING) == 1
 
 
@@ -95,6 +96,7 @@ def test_the_same_again_is_no_change(origins):
         os.utime(origins.path)
     replace(origins.path, NEW)
     wait_until(lambda: origins.allows(NEW), "the new origin")
+    wait_until(lambda: origins.count(SERVING), "the line")
     assert origins.count(SERVING) == 1
 
 
