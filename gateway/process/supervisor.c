@@ -321,7 +321,7 @@ static void on_upgraded(void *arg, pid_t pid, const char *problem)
     log_info("supervisor", "upgraded: process %d serves, this one drains", (int)pid);
     if (supervisor->outdated)
         kill(pid, SIGHUP);
-    notify("MAINPID=%d", (int)pid);
+    notify("MAINPID=%d\nSTATUS=Serving after an upgrade", (int)pid); /* until then nobody listens to it */
     drain(supervisor);
 }
 

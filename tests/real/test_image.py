@@ -91,6 +91,7 @@ def upgrade(container):
     before = show(container, "MainPID")
     container.execute("systemctl", "kill", "--signal=USR2", "--kill-whom=main", "portico")
     wait_until(lambda: show(container, "MainPID") != before, "another main process")
+    assert show(container, "StatusText") == {"StatusText": "Serving after an upgrade"}
 
 
 @pytest.mark.parametrize("upgraded", [False, True], ids=["as started", "upgraded"])

@@ -111,6 +111,7 @@ def assert_recovers(gateway):
 
 # Open files -----------------------------------------------------------------------------------------------
 
+@pytest.mark.threads
 def test_the_longest_idle_go_first_and_what_runs_goes_on(portico, upstream, held):
     gateway = portico(upstream(held), prefix=LIMITED)
     running = [run_one(gateway) for _ in range(10)]
@@ -166,6 +167,7 @@ def test_upstreams_have_descriptors_of_their_own(portico, upstream, held):
     assert_recovers(gateway)
 
 
+@pytest.mark.threads
 def test_who_waits_outside_is_served_in_the_end(portico, upstream, held):
     """All that were idle ask at once: there is nothing left for newcomers, not even for an answer."""
     gateway = portico(upstream(held), prefix=LIMITED)
