@@ -10,6 +10,7 @@ import time
 import pytest
 
 from lib.client import Client, get
+from lib.faults import assert_made_here
 from lib.h2raw import NO_ERROR, H2
 from lib.ports import free_port
 from lib.tls import Authority, TlsClient, client_context, tls_listener
@@ -187,6 +188,30 @@ def test_who_waits_outside_is_served_in_the_end(portico, upstream, held):
             client.close()
         assert late.response().body == b"quick"
     assert_recovers(gateway)
+
+
+def test_when_no_descriptor_is_left_requests_are_told(portico, upstream, held):
+    """All that have been let in ask at once, and each for a connection of its own: EMFILE."""
+    gateway = portico(upstream(held), prefix=LIMITED)
+    crowd = [gateway.client() for _ in range(125)]
+    for client in crowd:
+        client.send(get("/held"))
+    heads = [client.head() for client in crowd]
+    refused = [client.content(head) for client, head in zip(crowd, heads) if head.status != 200]
+    assert 0 < len(refused) < 40
+    for response in refused:
+        assert_made_here(response, "out_of_files")
+        assert int(response.get("Retry-After")) >= 1
+    held.released.set()
+    for client, head in zip(crowd, heads):
+        assert head.status == 503 or client.exactly(2 * len(PART)) == 2 * PART
+        client.close()
+
+    def is_served():
+        with gateway.client() as client:
+            return client.get("/held").body == 2 * PART
+    wait_until(is_served, "a connection to the service")
+    assert gateway.worker() == gateway.pid
 
 
 def test_idle_http2_clients_are_told(portico, upstream, held):
