@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Sizes of the two pooled classes, counting data only: the usual one, and one for bulk and for large heads.
- */
-enum { BLOCK_SIZE = 16 * 1024 - 32, BLOCK_SIZE_LARGE = 64 * 1024 - 32 };
+/* Sizes of the two pooled classes, counting data only: the usual one, and one for bulk and for large heads,
+ * as large as one slow reader may hold. */
+enum { BLOCK_SIZE = 16 * 1024 - 32, BLOCK_SIZE_LARGE = 48 * 1024 - 32 };
 
 struct block_pool;
 

@@ -14,7 +14,7 @@
 
 enum {
     INBOUND_MAGIC = 0x48314942,
-    REQUEST_PAGE = 4096, /* first page of an exchange's arena */
+    REQUEST_PAGE = 6144, /* first page of an exchange's arena */
     SPARE_REQUESTS = 128,
     LINGER_US = 2 * 1000 * 1000,
     LINGER_BYTES = 64 * 1024
@@ -307,6 +307,7 @@ static void on_drained(struct h1_inbound *session)
     if (session->state != INBOUND_ACTIVE)
         return;
     struct h1_request *request = session->request;
+    request->stream.tx_waits = false;
     stream_tell(&request->stream, request->tx.ended ? STREAM_ROOM | STREAM_SENT : STREAM_ROOM);
 }
 

@@ -175,6 +175,7 @@ static void on_facts(void *owner, unsigned facts)
     } else if (facts & CONN_EOF) {
         on_eof(session);
     } else if (facts & CONN_DRAINED) {
+        stream->tx_waits = false;
         stream_tell(stream, session->tx.ended ? STREAM_ROOM | STREAM_SENT : STREAM_ROOM);
     }
 }

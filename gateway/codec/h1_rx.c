@@ -117,6 +117,8 @@ enum fault h1_rx_feed(struct h1_rx *rx, struct conn *conn, struct stream *stream
     if (conn_leaves_unread(conn))
         feed_piped(rx, conn, stream);
     conn_leave_unread(conn, splices(rx, conn, stream));
+    if (!stream->rx.ended && !conn_leaves_unread(conn) && !body_has_room(&stream->rx))
+        conn_pause(conn);
     return fault;
 }
 

@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 
+enum { TX_MUCH = 32 * 1024 }; /* bytes queued after which more is read only when they have left */
+
 static void start(struct h1_tx *tx, const struct framing *framing)
 {
     *tx =
@@ -77,6 +79,7 @@ void h1_tx_body(struct h1_tx *tx, struct conn *conn, struct stream *stream, stru
     }
     if (body_is_done(body) && !tx->ended)
         end(tx, conn, trailers);
-    if (piece != NULL)
+    stream->tx_waits = !conn_tx_has_room(conn) || conn_tx_queued(conn) >= TX_MUCH;
+    if (piece != NULL || stream->tx_waits)
         conn_want_drained(conn);
 }

@@ -19,7 +19,8 @@ static bool uploading(const struct exchange *x)
 bool deadline_awaits_client(const struct exchange *x)
 {
     bool invited = !x->in->rx_head.expects_continue || x->interims > 0 || x->in->rx.total > 0;
-    return uploading(x) && invited && x->in->rx.queued == 0;
+    bool upstream_is_slow = x->in->rx.queued > 0 || (x->out && x->out->tx_waits);
+    return uploading(x) && invited && !upstream_is_slow;
 }
 
 /* The client is too slow if it sent less than the rate allows in a whole window and nobody but it was waited

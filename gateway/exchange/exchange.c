@@ -145,7 +145,7 @@ static enum fault respond_expired(const struct exchange *x)
 {
     if (deadline_awaits_client(x))
         return FAULT_body_too_slow;
-    return x->in->rx.queued > 0 ? FAULT_upstream_write_timeout : FAULT_first_byte_timeout;
+    return x->in->rx.queued > 0 || x->out->tx_waits ? FAULT_upstream_write_timeout : FAULT_first_byte_timeout;
 }
 
 /* An interim head (RFC 9110 section 15.2) goes to clients that know them; the next head is awaited. */
@@ -202,19 +202,23 @@ static enum step step_respond(struct exchange *x)
     return STEP_WAIT;
 }
 
+/* All that the upstream has sent is on its way. */
+static bool client_waits(const struct exchange *x)
+{
+    return x->out && x->out->rx.queued == 0 && !x->in->tx_waits;
+}
+
 static enum step step_relay(struct exchange *x)
 {
-    bool client_waits = x->out && x->out->rx.queued == 0;
     if (x->expired)
-        return fail(x, client_waits ? FAULT_between_bytes_timeout : FAULT_client_stalled, FAULT_NONE);
+        return fail(x, client_waits(x) ? FAULT_between_bytes_timeout : FAULT_client_stalled, FAULT_NONE);
     enum fault fault = relay_up(x);
     if (fault)
         return fail(x, fault, FAULT_NONE);
     relay_down(x);
-    client_waits = x->out && x->out->rx.queued == 0;
-    if (client_waits && (x->out->facts & STREAM_FAILED))
+    if (x->out && x->out->rx.queued == 0 && (x->out->facts & STREAM_FAILED))
         return fail(x, x->out->fault, x->out->detail);
-    deadline_limit(x, client_waits ? x->terms.between_bytes_timeout_us : x->terms.write_timeout_us);
+    deadline_limit(x, client_waits(x) ? x->terms.between_bytes_timeout_us : x->terms.write_timeout_us);
     return x->in->facts & STREAM_SENT ? STEP_finish : STEP_WAIT;
 }
 

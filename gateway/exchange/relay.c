@@ -4,15 +4,16 @@
  */
 #include "exchange/internal.h"
 
-/* Moves what fits; true when something moved. Whether all has been handed over is known before more is asked
- * for: that may bring content, or the end, which the taking side has not been told of. */
+/* Moves what fits; true when something moved. While the taking side waits for its socket nothing more is
+ * read: a slow reader holds one block. Whether all has been handed over is known before more is asked for:
+ * that may bring content, or the end, which the taking side has not been told of. */
 static bool pump(struct stream *from, struct stream *to, const struct fields *trailers, bool *done_out)
 {
     uint32_t before = from->rx.queued;
     to->ops->tx_body(to, &from->rx, trailers);
     bool moved = from->rx.queued < before;
     *done_out = body_is_done(&from->rx);
-    if ((moved || !from->rx.ended) && from->rx.queued < BODY_LOW_MARK)
+    if ((moved || !from->rx.ended) && from->rx.queued < BODY_LOW_MARK && !to->tx_waits)
         from->ops->rx_resume(from);
     return moved;
 }

@@ -15,7 +15,7 @@
 
 /* The bounds of one body in transit. */
 enum {
-    BODY_HIGH_MARK = 64 * 1024, /* bytes; the producer stops here */
+    BODY_HIGH_MARK = 32 * 1024, /* bytes; the producer stops here: one large block is enough */
     BODY_LOW_MARK = 16 * 1024,  /* bytes; the producer goes on below this */
     BODY_PIECES = 8,            /* slices of blocks; the producer stops when all are taken */
     BODY_JOIN = 2048            /* bytes; a slice up to this long is moved next to the one before it */

@@ -72,9 +72,10 @@ struct stream {
     struct message rx_head;
     struct fields rx_trailers; /* complete when rx.ended */
     struct body rx;
-    bool reused;                 /* outbound: the connection has carried an exchange before */
-    bool tx_pipes;               /* tx_body takes bytes out of a pipe */
-    bool tx_started;             /* any byte of tx has been handed to the socket */
+    bool reused;     /* outbound: the connection has carried an exchange before */
+    bool tx_pipes;   /* tx_body takes bytes out of a pipe */
+    bool tx_waits;   /* much of what tx_body took has not left yet; STREAM_ROOM follows when all has */
+    bool tx_started; /* any byte of tx has been handed to the socket */
     uint64_t rx_bytes, tx_bytes; /* content bytes, framing not counted */
 };
 

@@ -89,7 +89,9 @@ void conn_make_room(struct conn *conn)
 
 void conn_note_read(struct conn *conn, size_t got, bool filled)
 {
-    if (filled || (conn->bulk > 0 && got >= BULK_READ))
+    if (filled && conn->wary > 0)
+        conn->wary--;
+    else if (filled || (conn->bulk > 0 && got >= BULK_READ))
         conn->bulk = BULK_CREDIT;
     else if (conn->bulk > 0)
         conn->bulk--;
@@ -124,11 +126,26 @@ static void read_once(struct conn *conn)
     }
 }
 
+/* The owner has not resumed by the time the next bytes are there, so the event is taken off. Most pauses are
+ * over in the same turn of the loop and cost no system call. A reader that is slower than what comes needs no
+ * large blocks. */
+static void go_deaf(struct conn *conn)
+{
+    conn->deaf = true;
+    if (!conn->leaves_unread) {
+        conn->bulk = 0;
+        conn->wary = BULK_WARY;
+    }
+    event_del(&conn->read_event);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct conn *conn = MAGIC_CAST(conn, arg, CONN_MAGIC);
-    if (__builtin_expect(conn->leaves_unread, 0))
+    if (__builtin_expect(conn->paused, 0))
+        go_deaf(conn);
+    else if (__builtin_expect(conn->leaves_unread, 0))
         conn_splice_readable(conn);
     else if (__builtin_expect(conn->mode == MODE_PLAIN, 1))
         read_once(conn);
@@ -145,10 +162,7 @@ bool conn_is_quiet(const struct conn *conn)
 
 void conn_pause(struct conn *conn)
 {
-    if (conn->paused)
-        return;
     conn->paused = true;
-    event_del(&conn->read_event);
 }
 
 void conn_resume(struct conn *conn)
@@ -156,8 +170,9 @@ void conn_resume(struct conn *conn)
     if (!conn->paused)
         return;
     conn->paused = false;
-    if (!conn->eof && !conn->error)
+    if (conn->deaf && !conn->eof && !conn->error)
         event_add(&conn->read_event, NULL);
+    conn->deaf = false;
     if (conn->secret && !conn->eof && !conn->error)
         conn_secret_resume(conn);
 }
@@ -195,7 +210,8 @@ static void tx_close(struct conn *conn)
 
 bool conn_tx_has_room(const struct conn *conn)
 {
-    return conn->tx == NULL || (conn->tx->bytes < CONN_TX_MARK && conn->tx->count + 4 <= CONN_TX_SPANS);
+    return conn->tx == NULL ||
+           (!conn->writing && conn->tx->bytes < CONN_TX_MARK && conn->tx->count + 4 <= CONN_TX_SPANS);
 }
 
 size_t conn_tx_queued(const struct conn *conn)
@@ -472,8 +488,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     }
     conn->connecting = false;
     conn_wait_writable(conn, false);
-    if (!conn->paused)
-        event_add(&conn->read_event, NULL);
+    event_add(&conn->read_event, NULL);
     if (conn->tx || conn->want_drained || conn->shut_after_flush)
         task_wake(&conn->flush_task); /* what was queued meanwhile */
     if (conn->secret)

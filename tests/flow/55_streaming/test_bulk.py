@@ -1,4 +1,5 @@
 """Large contents: byte-identical, and in bounded memory whatever the size and whoever is slow."""
+import contextlib
 import threading
 import time
 
@@ -8,7 +9,7 @@ from lib.bulk import BLOCK, blocks, digest, received
 from lib.client import get
 from lib.gateway import route_to
 from lib.upstream import ok, respond
-from lib.wait import PATIENCE, SANITIZED
+from lib.wait import PATIENCE, SANITIZED, wait_until
 
 MIB = 1 << 20
 LARGE = 64 * MIB if SANITIZED else 1024 * MIB
@@ -220,3 +221,24 @@ def test_many_small_exchanges_leave_nothing_behind(portico, upstream):
         with gateway.client(keep=False) as client:
             download(client, BLOCK)
     assert_bounded(gateway, before)
+
+
+def has_reached_its_limit(gateway, sizes):
+    """Whether memory has stood still for a while."""
+    sizes.append(gateway.rss())
+    return len(sizes) > 50 and max(sizes[-50:]) - min(sizes[-50:]) < MIB // 8
+
+
+@pytest.mark.measured
+def test_a_slow_reader_holds_one_block(portico, upstream):
+    """However large its body, and however fast the upstream."""
+    gateway = portico(upstream(sends(16 * MIB), keep=False), routes=[route_to("app", max_body="0")])
+    readers, sizes = 100, []
+    before = gateway.rss()
+    with contextlib.ExitStack() as held:
+        for _ in range(readers):
+            client = held.enter_context(gateway.client(keep=False, receive_buffer=16384))
+            client.send(get("/"))
+            client.head()
+        wait_until(lambda: has_reached_its_limit(gateway, sizes), "memory to stand still", timeout=4 * PATIENCE)
+        assert gateway.rss() - before < readers * 64 * 1024
