@@ -29,7 +29,7 @@ enum {
     INPUT = 4096,
     EVENTS = 256,
     PHASES = 8,
-    SLOWEST = 2000, /* tenths of milliseconds in a histogram */
+    SLOWEST = 20000, /* tenths of milliseconds in a histogram */
     TURN_MS = 5,
     ECHO_US = 100 * 1000,         /* from one message of a WebSocket to its next */
     NEWCOMER_US = 20 * 1000,      /* from one newcomer to the next */

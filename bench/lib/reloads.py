@@ -22,6 +22,7 @@ from certificates import certificate, client_environment
 AFTER = 4                            # seconds of load after the last reload
 KEEP_ALIVE, H2_CLIENTS, H2_STREAMS = 32, 8, 8
 TOO_MUCH_KIB, TOO_MANY = 3 << 20, 400  # memory and processes at which a proxy is let off the rest
+LONGEST = 3                          # times the length of a storm, after which a proxy is let off the rest, too
 PATIENCE, AGAIN = 20, 2              # seconds for one reload, and until it is asked for again
 MIB = 1 << 20
 
@@ -39,7 +40,11 @@ class Storm:
 
     def upload_rate(self):
         """Each upload lasts as long as the storm."""
-        return int(self.upload_bytes / (self.reloads * self.apart))
+        return int(self.upload_bytes / self.length())
+
+    def length(self):
+        """Seconds, for a proxy that reloads as fast as it is asked to."""
+        return self.reloads * self.apart
 
 
 STORMS = {"reloads": Storm(15, 20, 0.5, 300, 5, 20 * MIB, 20),
@@ -183,13 +188,13 @@ def settle(proxy, seconds):
 def blow(proxy, storm):
     """The reloads: (wrk's figures, h2load's failures, processes at most, whether the proxy was let off)."""
     http1, http2 = Http1(proxy.target), Http2(proxy.target)
-    most, let_off = 0, False
+    most, let_off, end = 0, False, time.monotonic() + LONGEST * storm.length()
     for number in range(1, storm.reloads + 1):
         began = time.monotonic()
         taken = proxy.reload(number)
         kib, processes = proxy.size()
         most = max(most, processes)
-        let_off = not taken or kib > TOO_MUCH_KIB or processes > TOO_MANY
+        let_off = not taken or kib > TOO_MUCH_KIB or processes > TOO_MANY or time.monotonic() > end
         if let_off:
             break
         time.sleep(max(0, storm.apart - (time.monotonic() - began)))
