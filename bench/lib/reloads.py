@@ -215,7 +215,7 @@ def measure_one(proxy, storm):
     during = seen["p99_ms"]
     return {
         "reloads": proxy.taken(), "let_off": let_off,
-        "requests": calm["requests"] + stormy["requests"],
+        "rate_before": calm["rate"], "rate": stormy["rate"],
         "failed": stormy["errors"] + stormy_h2 + seen["newcomers"]["lost"],
         "failed_by": {"http1": stormy["errors"], "http2": stormy_h2, "newcomers": seen["newcomers"]["lost"]},
         "dropped": seen["sockets"]["lost"] + seen["streams"]["lost"],
@@ -227,8 +227,8 @@ def measure_one(proxy, storm):
 
 
 HEAD = ("scenario", "proxy", "reloads", "failed", "dropped", "uploads", "wrong", "processes", "MiB before", "after", "x",
-        "p99 before", "during", "x", "echoes", "during")
-WIDTHS = (12, 8, 8, 7, 7, 7, 5, 9, 10, 7, 5, 10, 7, 5, 7, 7)
+        "p99 before", "during", "x", "echoes", "during", "per second", "during")
+WIDTHS = (12, 8, 8, 7, 7, 7, 5, 9, 10, 7, 5, 10, 7, 5, 7, 7, 10, 7)
 
 
 def cells(*texts):
@@ -242,7 +242,7 @@ def print_row(name, proxy, row):
           str(row["wrong"]), f"{row['processes_before']} -> {row['processes']}", f"{row['memory_before'] / 1024:.1f}",
           f"{row['memory_after'] / 1024:.1f}", f"{row['memory_after'] / row['memory_before']:.2f}",
           f"{row['p99_before'] / 1000:.1f}ms", f"{row['p99'] / 1000:.1f}ms", f"{row['p99'] / row['p99_before']:.2f}",
-          f"{echoes[0]['sockets']:.1f}ms", f"{echoes[1]['sockets']:.1f}ms")
+          f"{echoes[0]['sockets']:.1f}ms", f"{echoes[1]['sockets']:.1f}ms", f"{row['rate_before']:,.0f}", f"{row['rate']:,.0f}")
 
 
 def measure(names, wanted, core, upstream):
