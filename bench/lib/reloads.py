@@ -123,11 +123,13 @@ class Http1:
 
     def __init__(self, target):
         command = loads.wrk_command(target.port, KEEP_ALIVE, 3600)
+        self.began = time.monotonic()
         self.wrk = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def stop(self):
         self.wrk.send_signal(signal.SIGINT)
-        return loads.wrk_output(self.wrk.communicate(timeout=60)[0])
+        figures = loads.wrk_output(self.wrk.communicate(timeout=60)[0])
+        return {**figures, "rate": figures["requests"] / (time.monotonic() - self.began)}
 
 
 class Http2:
