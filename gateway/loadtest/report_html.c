@@ -123,6 +123,7 @@ static void put_pictures(const struct load_report *report, FILE *out)
     fputs("<figcaption>By when requests were due, to the last byte of the answer.<br>\n", out);
     put_key("line p50", "p50", out);
     put_key("line p99", "p99", out);
+    put_key("errors", "errors at the foot", out);
     if (outcome->mark_count > 0) {
         put_key("mark reload", "reload", out);
         put_key("mark other", "other events", out);

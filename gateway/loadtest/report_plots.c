@@ -53,6 +53,22 @@ static void draw_marks(const struct plot *plot, const struct load_outcome *outco
     }
 }
 
+/* The length of an interval; the last one may be shorter than the others. */
+static double length_of(const struct load_tally *tally, unsigned interval)
+{
+    double from = seconds_of(tally, interval), to = seconds_of(tally, interval + 1.0);
+    return fmin(to, end_of(tally)) - from;
+}
+
+/* At the foot, where there were errors. */
+static void draw_errors(const struct plot *plot, const struct load_tally *tally)
+{
+    double foot = plot->y_from * pow(plot->y_to / plot->y_from, 0.025);
+    for (unsigned i = 0; i < tally->interval_count; i++)
+        if (tally->intervals[i].errors > 0)
+            plot_bar(plot, seconds_of(tally, i), seconds_of(tally, i) + length_of(tally, i), foot, "bar bad");
+}
+
 void report_plot_latency(const struct load_report *report, FILE *out)
 {
     const struct load_tally *tally = report->outcome->tally;
@@ -68,6 +84,7 @@ void report_plot_latency(const struct load_report *report, FILE *out)
     plot_open(&plot, "latency", "Latency over time", description);
     plot_y_axis(&plot);
     plot_x_axis_seconds(&plot);
+    draw_errors(&plot, tally);
     draw_marks(&plot, report->outcome);
     plot_line(&plot, slow.xs, slow.ys, slow.count, "line p99");
     plot_line(&plot, half.xs, half.ys, half.count, "line p50");
@@ -75,13 +92,6 @@ void report_plot_latency(const struct load_report *report, FILE *out)
 }
 
 /* --- answers --- */
-
-/* The last interval may be shorter than the others. */
-static double length_of(const struct load_tally *tally, unsigned interval)
-{
-    double from = seconds_of(tally, interval), to = seconds_of(tally, interval + 1.0);
-    return fmin(to, end_of(tally)) - from;
-}
 
 void report_plot_rates(const struct load_report *report, FILE *out)
 {

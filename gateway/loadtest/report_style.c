@@ -51,6 +51,7 @@ const char REPORT_STYLE[] =
     ".mark.other { stroke: var(--bad) }\n"
     ".bar.good { fill: var(--good) }\n"
     ".bar.bad { fill: var(--bad) }\n"
+    ".errors { stroke: var(--bad); stroke-width: 7 }\n"
     ".key { display: inline-flex; align-items: center; gap: .35rem; margin-right: 1.1rem }\n"
     ".key svg { width: 1.8rem; min-width: 0; height: .7rem }\n"
     "table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }\n"

