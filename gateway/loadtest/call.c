@@ -67,7 +67,8 @@ static enum load_error judge(const struct load_call *call)
         return LOAD_ERROR_5xx;
     if (status >= 400)
         return LOAD_ERROR_4xx;
-    if (call->line->expected.len > 0 && !call->found)
+    bool is_refused_upgrade = call->line->protocol == LOAD_WEBSOCKET;
+    if (is_refused_upgrade || (call->line->expected.len > 0 && !call->found))
         return LOAD_ERROR_content;
     return status >= 300 ? LOAD_REDIRECT : LOAD_GOOD;
 }

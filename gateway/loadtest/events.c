@@ -6,19 +6,12 @@
 #include "base/check.h"
 #include "codec/h1_outbound.h"
 #include "config/value.h"
+#include "loadtest/sse_reader.h"
 #include "loadtest/internal.h"
 
 #include <stdlib.h>
 
 enum { AGAIN_MS = 250 };
-
-/* Where the reading of an event stream's lines stands. */
-struct event_lines {
-    bool in_line;  /* some byte of the line has been seen */
-    bool is_data;  /* the line may be, or is, a field "data" */
-    uint8_t at;    /* bytes of the line compared with "data" */
-    bool has_data; /* the event under way has a line of data */
-};
 
 struct load_subscriber {
     struct task task;
@@ -28,33 +21,9 @@ struct load_subscriber {
     unsigned index;
     uint64_t due_us;
     bool is_asked, is_open, has_event;
-    struct event_lines lines;
+    struct sse_reader reader;
     struct arena arena;
 };
-
-/* Whether the byte ends an event: an empty line behind some data. CR LF is read as LF. */
-static bool ends_event(struct event_lines *lines, char c)
-{
-    static const char name[] = {'d', 'a', 't', 'a'};
-    if (c == '\r')
-        return false;
-    if (c != '\n') {
-        if (!lines->in_line)
-            lines->at = 0;
-        lines->is_data = lines->at < sizeof name ? c == name[lines->at] && (lines->at == 0 || lines->is_data)
-                                                 : lines->is_data;
-        lines->at = (uint8_t)(lines->at + (lines->at < sizeof name));
-        lines->in_line = true;
-        return false;
-    }
-    bool ends = !lines->in_line && lines->has_data;
-    if (lines->in_line && lines->is_data && lines->at == sizeof name)
-        lines->has_data = true;
-    if (ends)
-        lines->has_data = false;
-    lines->in_line = lines->is_data = false;
-    return ends;
-}
 
 static bool is_over(const struct load_subscriber *subscriber)
 {
@@ -89,7 +58,7 @@ static void open_stream(struct load_subscriber *subscriber)
                                             generator_dialer(generator, line)};
     subscriber->due_us = load_now_us();
     subscriber->is_asked = subscriber->is_open = subscriber->has_event = false;
-    subscriber->lines = (struct event_lines){0};
+    subscriber->reader = (struct sse_reader){0};
     arena_fini(&subscriber->arena);
     subscriber->stream = h1_outbound_open(&generator->loop, &generator->plan->address, &settings);
     if (subscriber->stream == NULL) {
@@ -119,7 +88,7 @@ static void take_events(struct load_subscriber *subscriber)
     while ((piece = body_first(&stream->rx)) != NULL) {
         const char *bytes = piece->block->data + piece->offset;
         for (uint32_t i = 0; i < piece->len; i++)
-            if (ends_event(&subscriber->lines, bytes[i]))
+            if (sse_reader_take(&subscriber->reader, bytes[i]))
                 count_event(subscriber);
         load_tally_content(subscriber->generator->tally, subscriber->index, load_now_us(), piece->len);
         body_consume(&stream->rx, piece->len);

@@ -83,13 +83,17 @@ static void begin(struct generator *generator, struct load_call *call, uint64_t 
     call_begin(call, next_line(generator), due_us);
 }
 
+/* Only this thread writes it. */
+static void increment(_Atomic uint64_t *number)
+{
+    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 static void count(struct generator *generator, unsigned line, uint64_t due_us, enum load_error outcome)
 {
     load_tally_add(generator->tally, line, due_us, load_now_us(), outcome);
-    if (outcome >= LOAD_GOOD)
-        atomic_fetch_add_explicit(&generator->shared.good, 1, memory_order_relaxed);
-    else
-        atomic_fetch_add_explicit(&generator->shared.errors, 1, memory_order_relaxed);
+    increment(outcome >= LOAD_GOOD ? &generator->shared.good : &generator->shared.errors);
 }
 
 static bool is_due(const struct generator *generator, uint64_t now_us, uint64_t *due_us_out)

@@ -85,6 +85,18 @@ static void send_pong(struct load_call *call, struct load_websocket *websocket)
     block_unref(&block);
 }
 
+static bool has_ended(const struct stream *stream)
+{
+    return stream->rx.ended || (stream->facts & STREAM_FAILED);
+}
+
+/* What has come already wakes nobody again. */
+static void look_again(struct load_call *call, const struct stream *stream)
+{
+    if (stream->rx.queued > 0 || has_ended(stream))
+        task_wake(&call->task);
+}
+
 /* --- from birth to death --- */
 
 bool websocket_begin(struct load_call *call)
@@ -113,6 +125,7 @@ void websocket_accepted(struct load_call *call)
     call->stream = NULL;
     call->websocket = websocket;
     send_message(call);
+    look_again(call, stream);
 }
 
 void websocket_close(struct load_websocket **websocket_at)
@@ -142,7 +155,8 @@ static enum websocket_event next_event(struct load_call *call, struct load_webso
     return event;
 }
 
-/* What has come up to a message or the end of the WebSocket: WEBSOCKET_MORE when neither has. */
+/* What has come up to a message or the end of the WebSocket: WEBSOCKET_MORE when neither has. What came
+ * behind a message is looked at in another turn. */
 static enum websocket_event take(struct load_call *call, struct load_websocket *websocket)
 {
     struct stream *stream = websocket->stream;
@@ -150,13 +164,16 @@ static enum websocket_event take(struct load_call *call, struct load_websocket *
     while ((event = next_event(call, websocket)) == WEBSOCKET_PING || event == WEBSOCKET_PONG)
         if (event == WEBSOCKET_PING)
             send_pong(call, websocket);
-    if (event != WEBSOCKET_MORE)
-        return event;
-    if (stream->rx.ended || (stream->facts & STREAM_FAILED))
+    bool is_message = event == WEBSOCKET_ECHO || event == WEBSOCKET_WRONG;
+    if (is_message)
+        look_again(call, stream);
+    if (event == WEBSOCKET_MORE && has_ended(stream))
         return WEBSOCKET_CLOSE;
-    stream->ops->rx_resume(stream);
-    send_rest(websocket);
-    return WEBSOCKET_MORE;
+    if ((is_message || event == WEBSOCKET_MORE) && !has_ended(stream))
+        stream->ops->rx_resume(stream);
+    if (event == WEBSOCKET_MORE)
+        send_rest(websocket);
+    return event;
 }
 
 static void watch_busy(struct load_call *call)
