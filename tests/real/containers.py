@@ -19,10 +19,18 @@ def podman(*arguments, timeout=180, check=True):
     return done
 
 
+def obstacle():
+    """Why this machine runs no container, not even one that does nothing; None when it does."""
+    if podman("image", "exists", BASE, check=False).returncode != 0:
+        imported = podman("import", DEBIAN, BASE, check=False)
+        if imported.returncode != 0:
+            return imported.stderr
+    done = podman("run", "--rm", "--network", "host", *LIMITS, BASE, "true", check=False)
+    return done.stderr or "podman run fails" if done.returncode != 0 else None
+
+
 def build(name, *options):
     """Builds an image from the root of the sources, with as much of the last build as has not changed."""
-    if podman("image", "exists", BASE, check=False).returncode != 0:
-        podman("import", DEBIAN, BASE)
     podman("build", "--network", "host", "--isolation", "chroot", "--pull=never", "--format", "docker", *LIMITS, "-t", name, *options, ".")
     podman("image", "prune", "--force")
 

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from containers import DEBIAN, Container, build, build_portico, podman
+from containers import DEBIAN, Container, build, build_portico, obstacle, podman
 from lib.client import Client, get
 from lib.ports import free_port
 from lib.upstream import Upstream, ok
@@ -33,6 +33,8 @@ def body_at(port):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
+    if reason := obstacle():
+        pytest.skip(f"this machine runs no containers: {reason}")
     build_portico(BINARY, tmp_path_factory.mktemp("image"))
     return "localhost/portico"
 
