@@ -8,8 +8,9 @@
 
 /* What a command does besides serving; all NULL: nothing. */
 struct serve_hooks {
-    /* Changes addresses of listeners and servers before anything starts, nothing else; texts belong into the
-     * configuration's arena. False, having said why, when there is no point in starting. */
+    /* Changes addresses of listeners and servers, and where requests are logged, before anything starts;
+     * texts belong into the configuration's arena. False, having said why, when there is no point in
+     * starting. */
     bool (*arrange)(void *arg, struct config *config);
     /* Every listener accepts. A command that waits for it serves in its own process, without a supervisor. */
     void (*ready)(void *arg, const struct snapshot *snapshot);

@@ -99,6 +99,14 @@ def test_everything_at_once(loadtest, file, authority):
     assert test.all["good"] == 320 and test.report["generator"]["connects"] <= 4 * 3 + 3
 
 
+def test_the_log_of_the_configuration_is_left_alone(loadtest, file, tmp_path):
+    log = tmp_path / "access.log"
+    log.write_text("as it was\n")
+    path = file(config([f"127.0.0.1:{free_port()}"], log={"access": str(log)}))
+    test = loadtest("--config", path, "--try", "--rate", "20/s", "--reload-every", "200ms")
+    assert test.code == 0 and test.all["good"] == 10 and log.read_text() == "as it was\n"
+
+
 def test_big_messages_of_websockets(loadtest, file):
     path = file(config([f"127.0.0.1:{free_port()}"]))
     test = loadtest("--config", path, "--try", "--mix", "ws:/chat", "--message", "1MiB", "--timeout", "8s")
