@@ -12,12 +12,18 @@ void h1_rx_start(struct h1_rx *rx, struct stream *stream, const struct framing *
     stream->rx.ended = framing->kind == FRAMING_NONE;
 }
 
+/* What a body keeps waiting behind other bytes stays where it is, so that slow ones hold few blocks. */
 static void move(struct conn *conn, struct stream *stream, size_t skip, size_t len)
 {
     uint32_t offset;
-    struct block *block = conn_rx_block(conn, &offset);
-    body_append(&stream->rx, block, offset + (uint32_t)skip, (uint32_t)len);
     stream->rx_bytes += len;
+    if (stream->rx.count == 0) {
+        struct block *block = conn_rx_pick(conn, skip, len, &offset);
+        body_append(&stream->rx, block, offset, (uint32_t)len);
+    } else {
+        struct block *block = conn_rx_block(conn, &offset);
+        body_append(&stream->rx, block, offset + (uint32_t)skip, (uint32_t)len);
+    }
 }
 
 static void feed_length(struct h1_rx *rx, struct conn *conn, struct stream *stream)

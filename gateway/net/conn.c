@@ -255,6 +255,19 @@ char *conn_tx_reserve(struct conn *conn, size_t len)
     return loop->text->data + loop->text->used;
 }
 
+struct block *conn_rx_pick(struct conn *conn, size_t skip, size_t len, uint32_t *offset_out)
+{
+    *offset_out = conn->rx_at + (uint32_t)skip;
+    if (len > PICK_MAX)
+        return conn->rx;
+    char *copy = conn_tx_reserve(conn, len);
+    memcpy(copy, conn->rx->data + *offset_out, len);
+    struct block *text = conn->loop->text;
+    *offset_out = text->used;
+    text->used += (uint32_t)len;
+    return text;
+}
+
 void conn_tx_commit(struct conn *conn, size_t len)
 {
     struct block *text = conn->loop->text;

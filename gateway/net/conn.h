@@ -106,6 +106,11 @@ struct slice conn_unread(const struct conn *conn);
 /* The block that holds the unread bytes and the offset of the first; valid while there are unread bytes. */
 struct block *conn_rx_block(const struct conn *conn, uint32_t *offset_out);
 
+/* The block in which `len` unread bytes from `skip` on lie, and where. A few bytes are copied to where all
+ * conns of the thread put theirs, so that what they were read into is free, and still cached, for the next
+ * conn: then nothing may be joined to them in place. */
+struct block *conn_rx_pick(struct conn *conn, size_t skip, size_t len, uint32_t *offset_out);
+
 /* Drops the first `len` unread bytes. */
 void conn_consume(struct conn *conn, size_t len);
 

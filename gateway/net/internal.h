@@ -16,6 +16,7 @@ enum {
     CONN_MAGIC = 0x434f4e4e,
     ROOM_MIN = 4 * 1024,  /* a block with less room than this is not read into again */
     SALVAGE_READS = 4,    /* after a failed write */
+    PICK_MAX = 256,       /* bytes that are rather copied than hold a block */
     BULK_READ = 4 * 1024, /* a read of less than this needs no large block */
     BULK_CREDIT = 8,      /* small reads in a row after which large blocks are not used any more */
     BULK_WARY = 3         /* filled blocks after a pause before large ones are used again */

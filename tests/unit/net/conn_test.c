@@ -119,6 +119,34 @@ static void held_bytes_are_left_alone(void **state)
     block_unref(&held);
 }
 
+/* A few bytes do not hold the block they were read into; many are not copied. */
+static void few_bytes_are_picked_out_of_their_block(void **state)
+{
+    (void)state;
+    own_pair(&owner);
+    owner.keeps_bytes = true;
+    say(owner.other, "xxhello");
+    TOLD(&owner, "R");
+    uint32_t offset = 0, in_place = 0;
+    struct block *read = conn_rx_block(owner.conn, &in_place);
+    struct block *few = block_ref(conn_rx_pick(owner.conn, 2, 5, &offset));
+    assert_ptr_not_equal(few, read);
+    assert_memory_equal(few->data + offset, "hello", 5);
+    conn_consume(owner.conn, 7);
+    conn_rest(owner.conn);
+    assert_memory_equal(few->data + offset, "hello", 5);
+    block_unref(&few);
+    char many[1000];
+    memset(many, 'm', sizeof many);
+    say_bytes(owner.other, many, sizeof many);
+    TURN_UNTIL(conn_unread(owner.conn).len == sizeof many);
+    read = conn_rx_block(owner.conn, &in_place);
+    assert_ptr_equal(conn_rx_pick(owner.conn, 10, 900, &offset), read);
+    assert_int_equal(offset, in_place + 10);
+    conn_consume(owner.conn, sizeof many);
+    conn_rest(owner.conn);
+}
+
 static void a_resting_conn_holds_no_buffer(void **state)
 {
     (void)state;
@@ -332,6 +360,7 @@ int main(void)
         TEST(unread_bytes_stay_where_they_are),
         TEST(unread_bytes_outgrow_blocks),
         TEST(held_bytes_are_left_alone),
+        TEST(few_bytes_are_picked_out_of_their_block),
         TEST(a_resting_conn_holds_no_buffer),
         TEST(bulk_is_read_in_large_blocks),
         TEST(one_read_a_turn),
