@@ -12,31 +12,35 @@ static const char *const STEPS[STEP_COUNT] = {
 #undef STEP
 };
 
-/* Who holds configurations that are not in force any more. */
+/* Who holds configurations that are not in force any more: of the thread's exchanges, in the order in which
+ * they were born. */
 struct holders {
-    unsigned count;
-    uint64_t generation; /* the oldest that is held */
-    const struct exchange *longest;
+    unsigned exchanges, generations;
+    uint64_t generation; /* of the last that was noted */
+    const struct exchange *first;
 };
 
 static void note_holder(struct holders *holders, const struct exchange *x)
 {
     uint64_t generation = x->pin->snapshot->generation;
-    bool is_older = holders->count == 0 || generation < holders->generation;
-    holders->count++;
-    holders->generation = is_older ? generation : holders->generation;
-    if (holders->longest == NULL || x->begun_us < holders->longest->begun_us)
-        holders->longest = x;
+    if (holders->first == NULL)
+        holders->first = x;
+    if (holders->first == x || generation != holders->generation)
+        holders->generations++;
+    holders->generation = generation;
+    holders->exchanges++;
 }
 
 static void say(const struct holders *holders)
 {
-    const struct exchange *x = holders->longest;
-    log_info("exchange",
-             "older generations are held until their responses begin exchanges=%u oldest=%llu; "
-             "since %.1f s by request_id=%.*s step=%s route=%.*s",
-             holders->count, (unsigned long long)holders->generation, (double)record_elapsed_us(x) / 1e6,
-             SLICE_ARGS(x->record.request_id), STEPS[x->step], SLICE_ARGS(x->record.route));
+    const struct exchange *x = holders->first;
+    log_info(
+        "exchange",
+        "older generations are held until their responses begin generations=%u exchanges=%u oldest=%llu; "
+        "since %.1f s by request_id=%.*s step=%s route=%.*s",
+        holders->generations, holders->exchanges, (unsigned long long)x->pin->snapshot->generation,
+        (double)record_elapsed_us(x) / 1e6, SLICE_ARGS(x->record.request_id), STEPS[x->step],
+        SLICE_ARGS(x->record.route));
 }
 
 void exchange_home_follow(struct exchange_home *home)
@@ -51,9 +55,9 @@ void exchange_home_follow(struct exchange_home *home)
         leave_removed_route(x, index);
         if (x->pin && x->responding)
             pin_let_go(x);
-        else if (x->pin)
+        else if (x->pin && x->step != STEP_begin) /* which runs in this turn */
             note_holder(&holders, x);
     }
-    if (holders.count > 0)
+    if (holders.first)
         say(&holders);
 }

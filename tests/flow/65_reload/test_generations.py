@@ -63,25 +63,35 @@ def test_they_are_numbered(portico, upstream):
     assert gateway.manager.wait("READY", 5)["STATUS"] == "Serving generation 3"
 
 
-def test_a_request_that_holds_one_is_said(portico, upstream):
-    slow = Slow(b"", ok(b"late"))
-    gateway = portico({"app": upstream(named("app")), "slow": upstream(slow, keep=False)},
+def test_requests_that_hold_some_are_said(portico, upstream):
+    first, second = Slow(b"", ok(b"late")), Slow(b"", ok(b"later"))
+    gateway = portico({"app": upstream(named("app")), "slow": upstream(first, second, keep=False)},
                       routes=[route_to("slow", "/slow"), route_to("app")])
-    with gateway.client() as client:
+
+    def told():
+        return [line for line in gateway.stderr().splitlines() if HELD in line]
+    with gateway.client() as client, gateway.client() as other:
         client.send(get("/slow"))
-        assert slow.asked.wait(PATIENCE)
+        assert first.asked.wait(PATIENCE)
         reload(gateway)
+        other.send(get("/slow"))
+        assert second.asked.wait(PATIENCE)
         reload(gateway)
-        wait_until(lambda: gateway.stderr().count(HELD) == 2, "who holds the first")
-        line = [line for line in gateway.stderr().splitlines() if HELD in line][1]
-        slow.released.set()
+        wait_until(lambda: len(told()) == 2, "who holds the first and the second")
+        first.released.set()
         assert client.response().body == b"late"
-        assert "exchanges=1 oldest=1;" in line and "step=respond route=/slow" in line
-        assert f"request_id={gateway.last_record().request_id} " in line
+        oldest = gateway.last_record().request_id
         assert client.get("/").body == b"app"
+        reload(gateway)
+        wait_until(lambda: len(told()) == 3, "who holds the second")
+        second.released.set()
+        assert other.response().body == b"later"
     reload(gateway)
     reload(gateway)
-    assert gateway.stderr().count(HELD) == 2
+    assert len(told()) == 3
+    assert "generations=1 exchanges=1 oldest=1;" in told()[0]
+    assert "generations=2 exchanges=2 oldest=1;" in told()[1] and f"request_id={oldest} step=respond route=/slow" in told()[1]
+    assert "generations=1 exchanges=1 oldest=2;" in told()[2]
 
 
 def test_tunnels_and_event_streams_hold_none_and_their_records_are_whole(portico, upstream):
