@@ -53,7 +53,8 @@ static const struct option options[] = {
      "an address of the configuration replaced, as run takes it"},
     {"--connections", "N", OPTION_COUNT, PLACE(connections), 20000, "clients, each with its connection (16)"},
     {"--streams", "N", OPTION_COUNT, PLACE(streams), LOAD_STREAMS_MAX,
-     "requests at a time of each client over h2 (1)"},
+     "requests at a time of each client, when some of the mix are over h2, where they share a connection "
+     "(1)"},
     {"--threads", "N", OPTION_COUNT, PLACE(threads), LOAD_THREADS_MAX, "of the generator (1)"},
     {"--rate", "N/s", OPTION_RATE, PLACE(rate), 0,
      "open loop: so many requests begin a second, whatever becomes of them; latency counts from when each "

@@ -198,6 +198,8 @@ static void make_request(struct making *making, struct load_line *line, struct s
 /* Requests of HTTP/1.1 to one origin share a connection of each client, those of HTTP/2 another. */
 static unsigned seat_of(struct load_plan *plan, const struct load_line *line)
 {
+    if (line->protocol == LOAD_EVENTS)
+        return 0; /* it has none */
     for (const struct load_line *other = plan->lines; other < line; other++)
         if (other->origin == line->origin && other->protocol == line->protocol && line->protocol <= LOAD_H2)
             return other->seat;
@@ -244,13 +246,16 @@ static bool make_lines(struct making *making)
 {
     struct load_plan *plan = making->plan;
     unsigned weights[LOAD_LINES_MAX] = {0};
+    bool has_h2 = false;
     plan->lines = arena_zalloc(&plan->arena, making->entry_count * sizeof *plan->lines);
     plan->origins = arena_zalloc(&plan->arena, (making->entry_count + 1) * sizeof *plan->origins);
     for (unsigned i = 0; i < making->entry_count; i++) {
         if (!add_line(making, &making->entries[i]))
             return false;
         weights[i] = plan->lines[i].protocol == LOAD_EVENTS ? 0 : plan->lines[i].weight;
+        has_h2 = has_h2 || plan->lines[i].protocol == LOAD_H2;
     }
+    plan->streams = has_h2 ? (unsigned)making->options->streams : 1;
     plan->cycle_len = mix_cycle(weights, plan->line_count, &plan->arena, &plan->cycle);
     if (plan->cycle_len > 0 || plan->rate.count == 0)
         return true;
@@ -276,7 +281,6 @@ static bool read_mix(struct making *making)
 static void copy_options(const struct load_options *options, struct load_plan *plan)
 {
     plan->connections = (unsigned)options->connections;
-    plan->streams = (unsigned)options->streams;
     plan->threads = (unsigned)options->threads;
     plan->rate = options->rate;
     plan->warmup_us = options->warmup_us;
@@ -286,13 +290,19 @@ static void copy_options(const struct load_options *options, struct load_plan *p
     plan->unverified = options->insecure;
 }
 
-/* Every client has a connection for each seat; requests at a time of HTTP/2 share theirs. */
+/* Every client has a connection for each seat, and over HTTP/1.1 one for each of its requests at a time. */
 static uint64_t sockets_of(const struct load_plan *plan)
 {
-    uint64_t sockets = 0;
-    for (unsigned i = 0; i < plan->line_count; i++)
-        sockets += plan->lines[i].protocol == LOAD_EVENTS ? plan->lines[i].weight : 0;
-    return sockets + (uint64_t)plan->connections * plan->seat_count;
+    uint64_t events = 0, clients = 0;
+    unsigned seats = 0;
+    for (unsigned i = 0; i < plan->line_count; i++) {
+        const struct load_line *line = &plan->lines[i];
+        bool is_new = line->protocol != LOAD_EVENTS && line->seat == seats;
+        seats += is_new;
+        clients += is_new ? (line->protocol == LOAD_H2 ? 1 : plan->streams) : 0;
+        events += line->protocol == LOAD_EVENTS ? line->weight : 0;
+    }
+    return events + clients * plan->connections;
 }
 
 static bool has_room(const struct load_plan *plan)

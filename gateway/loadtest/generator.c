@@ -236,20 +236,11 @@ static unsigned share_of(unsigned total, const struct generator *generator)
     return total / threads + (generator->number < total % threads);
 }
 
-static unsigned streams_of(const struct load_plan *plan)
-{
-    for (unsigned i = 0; i < plan->line_count; i++)
-        if (plan->lines[i].protocol == LOAD_H2)
-            return plan->streams;
-    return 1;
-}
-
 static void make_calls(struct generator *generator)
 {
     const struct load_plan *plan = generator->plan;
-    unsigned streams = streams_of(plan);
     generator->client_count = plan->cycle_len > 0 ? share_of(plan->connections, generator) : 0;
-    generator->call_count = generator->client_count * streams;
+    generator->call_count = generator->client_count * plan->streams;
     generator->clients = calloc(generator->client_count + 1, sizeof *generator->clients);
     generator->calls =
         aligned_alloc(_Alignof(struct load_call), (generator->call_count + 1) * sizeof(struct load_call));

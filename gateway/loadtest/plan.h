@@ -48,7 +48,7 @@ struct load_plan {
         *cycle; /* the order in which lines are asked for, again and again; event lines are not in it */
     unsigned cycle_len;   /* 0: nothing but event streams */
     unsigned connections; /* clients: each has a connection of its own for each seat */
-    unsigned streams;     /* requests at a time of each client over HTTP/2 */
+    unsigned streams;     /* requests at a time of each client; 1 unless some are over HTTP/2 */
     unsigned threads;
     struct load_rate rate; /* count 0: closed loop */
     uint64_t warmup_us, duration_us, timeout_us;
