@@ -108,10 +108,8 @@ struct exchange {
     struct record record;
 };
 
-/* Connections an exchange may try, and interim responses it passes on (A18). */
+/* Connections to try, interim responses to pass on (A18), time for a client to answer a WebSocket's end. */
 enum { EXCHANGE_MAGIC = 0x58434847, EXCHANGE_ATTEMPTS_MAX = 3, EXCHANGE_INTERIMS_MAX = 8 };
-
-/* How long a client may take to answer that its WebSocket ends. */
 enum { EXCHANGE_GOODBYE_US = 1000 * 1000 };
 
 /* --- pin.c: what of the configuration is needed --- */
@@ -120,8 +118,7 @@ enum { EXCHANGE_GOODBYE_US = 1000 * 1000 };
 void terms_of_client(struct exchange *x);
 void terms_of_route(struct exchange *x);
 
-/* Gives up the reference to the configuration; only what the terms and the record say of it is left.
- * Behind the head of the response, once. */
+/* Gives up the configuration, of which terms and record are left; behind the head of the response, once. */
 void pin_let_go(struct exchange *x);
 
 /* --- deadline.c: how long a step may wait --- */
@@ -166,9 +163,12 @@ MUST_USE bool ask_go_on(struct exchange *x);
 
 /* --- request.c: from the client's request to the upstream's --- */
 
-/* Splits target and Host and finds the site, if there is one, whose policies answer from now on; in->rx_head
- * is untouched. Refuses what the connection refuses. */
+/* Finds the site, if there is one, and splits the target. Refuses what the connection refuses. */
 MUST_USE enum fault request_read_target(struct exchange *x);
+
+/* Without a site: the one that the handshake named, else that for every host, has the last word on headers.
+ */
+void request_suppose_site(struct exchange *x);
 
 /* Finds the route; every spelling of the path must agree. */
 MUST_USE enum fault request_route(struct exchange *x);

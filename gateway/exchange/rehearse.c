@@ -52,6 +52,7 @@ enum fault exchange_rehearse(struct rehearsal *rehearsal)
     rehearsal->answer = x->call.answer;
     unsigned answered = x->call.answer.status ? x->call.answer.status : 200;
     rehearsal->response.status = fault ? (unsigned)fault_row(fault)->status : answered;
+    request_suppose_site(x);
     pipeline_respond(&x->call, &rehearsal->response);
     return fault;
 }

@@ -90,6 +90,7 @@ static void add_fault_fields(struct exchange *x, struct fields *fields, unsigned
 
 void reply_build(struct exchange *x)
 {
+    request_suppose_site(x);
     struct message *head = &x->reply.head;
     struct policy_answer answer = x->cause ? answer_for_fault(x) : x->call.answer;
     head->status = answer.status;

@@ -17,20 +17,27 @@ static void find_site(struct exchange *x)
     x->record.site = x->site->hosts[0].name;
 }
 
+void request_suppose_site(struct exchange *x)
+{
+    if (x->site)
+        return;
+    const struct config_site *site = router_find_site(x->pin->router, x->in->client->server_name);
+    if (site)
+        pipeline_enter(&x->call, x->pin->pipeline, &site->scope);
+}
+
 enum fault request_read_target(struct exchange *x)
 {
     struct message *request = &x->in->rx_head;
-    if (request->method == METHOD_TRACE)
-        return FAULT_method_refused;
-    enum fault fault = target_parse(request->target, request->method, x->arena, &x->target);
-    if (fault)
-        return fault;
     struct slice authority = request->authority;
     if (authority.len > 0 && !authority_parse(authority, x->arena, &x->authority))
         return FAULT_bad_host;
     x->record.host = x->authority.host;
     find_site(x);
-    return x->in->client->refusal;
+    if (request->method == METHOD_TRACE)
+        return FAULT_method_refused;
+    enum fault fault = target_parse(request->target, request->method, x->arena, &x->target);
+    return fault ? fault : x->in->client->refusal;
 }
 
 /* An upstream may read the path in another way than we do: every spelling must give the route that the

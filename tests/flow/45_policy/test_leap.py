@@ -140,6 +140,21 @@ def test_errors_of_their_own_are_equal_too(both, upstream):
     assert [status for status, _ in told[0]] == [502, 413]
 
 
+@pytest.mark.parametrize("start, lines", [
+    ("GET / HTTP/1.1", []), ("GET /../x HTTP/1.1", [f"Host: {HOST}"]), ("POST / HTTP/1.1", [f"Host: {HOST}", "Content-Length: x"]),
+    ("GET / HTTP/1.1", [f"Host: {HOST}", f"Host: {HOST}"]),
+    ("POST / HTTP/1.1", [f"Host: {HOST}", "Content-Length: 3", "Transfer-Encoding: chunked"]),
+], ids=["no host", "above the root", "bad length", "two hosts", "two framings"])
+def test_malformed_requests_are_refused_alike(both, upstream, start, lines):
+    told = []
+    for server in both(upstream(silent)):
+        with server.client() as client:
+            client.send("\r\n".join([start, *lines, "", ""]).encode())
+            told.append(seen(client.response()))
+    assert told[0] == told[1]
+    assert told[0][0] == 400 and all(len(values) == 1 for _, values in told[0][1])
+
+
 def test_uploads_pass_whole(both, upstream):
     service = upstream(answers(ok(b"stored")))
     for server in both(service):

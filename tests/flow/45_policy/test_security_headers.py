@@ -92,3 +92,18 @@ def test_hsts_over_tls_only(over_tls, upstream):
             assert_fields(client.get(target, host="one.test"), {**TRIO, "Strict-Transport-Security": ["max-age=31536000"]})
     with gateway.client() as client:
         assert_fields(client.get("/app"), {**TRIO, "Strict-Transport-Security": []})
+
+
+@pytest.mark.parametrize("host, wanted", [("*", ["SAMEORIGIN"]), ("one.test", ["DENY"])])
+def test_a_request_that_has_named_no_site(portico, upstream, host, wanted):
+    """In clear nobody has said which it is for: it is for the site of every host, or it gets the defaults."""
+    sites = [{"hosts": [host], "security_headers": "recommended", "routes": [route_to("app")]}]
+    gateway = portico({"app": upstream(named("app"))}, sites=sites, defaults={"security_headers": {"frame_options": "DENY"}})
+    for data in (b"what?\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: one.test\r\nX Y: 1\r\n\r\n"):
+        with gateway.client() as client:
+            client.send(data)
+            response = client.response()
+        assert response.status == 400 and response.all("X-Frame-Options") == wanted
+    with gateway.client() as client:  # the target is wrong, but whom it is for has been said
+        assert client.get("/..", host="one.test").all("X-Frame-Options") == ["SAMEORIGIN"]
+    assert gateway.log_records(4)[3].site == host
