@@ -59,7 +59,15 @@ def chosen_proxies(options):
     return [name for name in wanted if name not in missing]
 
 
-def run(options, crew):
+def document(options, names, measured, storms):
+    """What the JSON says."""
+    return {"machine": machine.describe(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "versions": proxies.versions(names), "rounds": options.rounds, "starts": options.starts,
+            "seconds": options.seconds, "scenarios": measured, "storms": storms}
+
+
+def run(options, crew, names):
+    """What was measured so far is written after each group: a run that is broken off has not been for nothing."""
     wanted = options.scenario or [name for name, each in SCENARIOS.items() if each.quick or not options.quick]
     plan = rounds.Plan(options.rounds, options.starts, options.seconds)
     measured = {}
@@ -72,6 +80,7 @@ def run(options, crew):
             if estimate.complete(found[scenario.name]):
                 measured[scenario.name] = estimate.summarize(scenario, found[scenario.name])
                 results.print_scenario(scenario.name, measured)
+        results.write_json(options.json, document(options, names, measured, {}))
     if measured:
         results.print_targets(measured)
     return measured
@@ -84,13 +93,10 @@ def run_storms(options, names, core, upstream):
     return reloads.measure(names, wanted, core, upstream) if wanted else {}
 
 
-def finish(options, measured, storms, names):
+def finish(options, measured, storms, names, old):
     """Writes and compares; returns the exit status."""
-    document = {"machine": machine.describe(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "versions": proxies.versions(names), "rounds": options.rounds, "starts": options.starts,
-                "seconds": options.seconds, "scenarios": measured, "storms": storms}
-    old = json.loads(options.compare.read_text()) if options.compare else None
-    results.write_json(options.json, document)
+    new = document(options, names, measured, storms)
+    results.write_json(options.json, new)
     print(f"written: {os.path.relpath(options.json)}")
     failed = [f"{name} portico: not measured" for name, each in measured.items()
               if "portico" in names and "portico" not in each["proxies"]]
@@ -98,7 +104,7 @@ def finish(options, measured, storms, names):
               for proxy, row in each["proxies"].items() if row["errors"]]
     failed += reloads.wrong_with(storms)
     print(*failed, sep="\n", end="\n" if failed else "")
-    worse = results.compare(old, document) if old else 0
+    worse = results.compare(old, new) if old else 0
     return 1 if worse or any(" portico:" in line for line in failed) else 0
 
 
@@ -122,6 +128,7 @@ def main():
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     machine.WORK.mkdir(parents=True, exist_ok=True)
+    old = json.loads(options.compare.read_text()) if options.compare else None  # it may be what is written over
     proxy_core, load_core = machine.cores()
     os.sched_setaffinity(0, {load_core})
     connections = min(9500, machine.raise_file_limit() // 2 - 500)
@@ -135,9 +142,9 @@ def main():
             return count_syscalls(names, proxy_core, upstream, connections) if names else 1
         crew = fleet.Fleet(names, proxy_core, upstream, connections)
         held.callback(crew.stop)
-        measured = run(options, crew)
+        measured = run(options, crew, names)
         crew.stop()
-        return finish(options, measured, run_storms(options, names, proxy_core, upstream), names)
+        return finish(options, measured, run_storms(options, names, proxy_core, upstream), names, old)
 
 
 if __name__ == "__main__":

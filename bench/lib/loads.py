@@ -4,6 +4,7 @@ A load reads the cost around the work alone: set-up and teardown stay outside wh
 """
 import contextlib
 import dataclasses
+import functools
 import re
 import signal
 import socket
@@ -43,6 +44,14 @@ class Sample:
     others: float = 0         # share of the machine that other programs used meanwhile
 
 
+@functools.cache
+def trusting():
+    """One for all connections: making it takes longer than a handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def connect(port, tls=False, receive_buffer=None):
     sock = socket.socket()
     sock.settimeout(10)
@@ -51,9 +60,7 @@ def connect(port, tls=False, receive_buffer=None):
     sock.connect(("127.0.0.1", port))
     if not tls:
         return sock
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(sock, server_hostname="bench.test")
+    return trusting().wrap_socket(sock, server_hostname="bench.test")
 
 
 def get(port, path, tls=False):

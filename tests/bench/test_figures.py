@@ -1,4 +1,5 @@
 """The arithmetic of the benchmarks, with turns whose figures are known."""
+import json
 import pathlib
 import sys
 import unittest
@@ -126,6 +127,11 @@ class Readme(unittest.TestCase):
                     "when": "2026-01-02T03:04:05Z", "machine": {"cpu": "some", "kernel": "6"}}
         line = next(line for line in results.readme_table(document) if line.startswith("| h1-64"))
         self.assertEqual("| h1-64 | 10 us/request | 0.80 |  |  |  |  | <= 0.8 of the best rival | 0.80 |", line)
+
+    def test_readme_shows_what_was_measured(self):
+        text = (ROOT / "README.md").read_text()
+        document = json.loads((ROOT / "bench" / "measured.json").read_text())
+        self.assertEqual(results.with_table(text, document), text, "./dev bench --readme bench/measured.json")
 
 
 if __name__ == "__main__":
