@@ -124,7 +124,7 @@ def readme_table(document):
         said = "; ".join(target.text() for target, _, _ in goals)
         reached = "; ".join(f"{figure:.2f}" + ("" if enough else " **no**") for _, figure, enough in goals)
         lines.append(f"| {name} | {' | '.join(cells)} | {said} | {reached} |")
-    versions = ", ".join(document["versions"].values())
+    versions = ", ".join(f"{name} {re.search(r'[0-9]+(?:[.][0-9]+)*', said).group()}" for name, said in document["versions"].items())
     others = statistics.median(each["others"] for each in measured.values())
     return lines + ["", f"{document['when'][:10]}, {document['machine']['cpu']}, Linux {document['machine']['kernel']}; "
                     f"{versions}. Other programs used {others:.0%} of the machine meanwhile."]
