@@ -1,8 +1,8 @@
 /*
- * What a thread does when its socket callbacks have returned: tasks that were woken run, in the order of
- * their waking; then the late ones (writes that coalesce what the others queued); then what was buried is
- * freed. Nothing here calls back into the caller's stack, so every decision is made from the thread's own
- * loop. One queue belongs to one thread.
+ * What a thread does when its socket callbacks have returned, or one that brought much: tasks that were woken
+ * run, in the order of their waking; then the late ones (writes that coalesce what the others queued); then
+ * what was buried is freed. Nothing here calls back into the caller's stack, so every decision is made from
+ * the thread's own loop. One queue belongs to one thread.
  */
 #ifndef PORTICO_BASE_TASK_H
 #define PORTICO_BASE_TASK_H

@@ -89,6 +89,7 @@ void conn_make_room(struct conn *conn)
 
 void conn_note_read(struct conn *conn, size_t got, bool filled)
 {
+    conn->much = got >= MUCH;
     if (filled && conn->wary > 0)
         conn->wary--;
     else if (filled || (conn->bulk > 0 && got >= BULK_READ))
@@ -139,10 +140,13 @@ static void go_deaf(struct conn *conn)
     event_del(&conn->read_event);
 }
 
+/* What brings much is passed on before other conns are read: it is still in the cache, and its block serves
+ * the next. Little is passed on at the end of the turn, with what else the turn brings. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct conn *conn = MAGIC_CAST(conn, arg, CONN_MAGIC);
+    conn->much = false;
     if (__builtin_expect(conn->paused, 0))
         go_deaf(conn);
     else if (__builtin_expect(conn->leaves_unread, 0))
@@ -151,6 +155,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         read_once(conn);
     else
         conn_secret_readable(conn);
+    if (conn->much)
+        task_drain(&conn->loop->tasks);
 }
 
 bool conn_is_quiet(const struct conn *conn)

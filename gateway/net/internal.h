@@ -17,6 +17,7 @@ enum {
     ROOM_MIN = 4 * 1024,  /* a block with less room than this is not read into again */
     SALVAGE_READS = 4,    /* after a failed write */
     PICK_MAX = 256,       /* bytes that are rather copied than hold a block */
+    MUCH = 8 * 1024,      /* read at a time: passed on at once */
     BULK_READ = 4 * 1024, /* a read of less than this needs no large block */
     BULK_CREDIT = 8,      /* small reads in a row after which large blocks are not used any more */
     BULK_WARY = 3         /* filled blocks after a pause before large ones are used again */
@@ -72,6 +73,7 @@ struct conn {
     uint8_t mode;     /* enum conn_mode */
     uint8_t bulk; /* > 0: a read has filled its block, large ones are used; counts down with small reads */
     uint8_t wary; /* so many blocks have to be filled first */
+    bool much;    /* came with the last read */
     bool connecting, paused, deaf, eof, writing, want_drained, shut_after_flush;
     bool leaves_unread; /* the owner moves bytes itself, see conn_splice_in() */
     bool spliced;       /* it did so with the last long body: only its beginning was read */
