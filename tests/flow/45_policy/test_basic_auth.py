@@ -1,6 +1,5 @@
 """basic_auth: names and passwords, checked beside the loop; who is known, who must wait, and what is never told."""
 import base64
-import select
 import signal
 import threading
 import time
@@ -12,7 +11,7 @@ from lib.faults import assert_made_here
 from lib.gateway import route_to
 from lib.upstream import echo, named
 from lib.users import basic, bcrypt, sha512
-from lib.wait import wait_until
+from lib.wait import readable, wait_until
 
 SLOW = 12  # bcrypt's cost: a check takes some 200 ms
 
@@ -125,7 +124,7 @@ def test_the_loop_goes_on_while_a_password_is_checked(start):
         asking.send(get(authorization=basic("alice", "x")))
         begun, served = time.monotonic(), 0
         asking.sock.setblocking(False)
-        while not _readable(asking.sock):
+        while not readable([asking.sock]):
             assert other.get("/open").status == 200
             served += 1
         asking.sock.settimeout(20)
@@ -136,10 +135,6 @@ def test_the_loop_goes_on_while_a_password_is_checked(start):
         for _ in range(20):
             assert asking.get(authorization=basic("alice", "x")).status == 200
         assert time.monotonic() - begun < taken  # twenty known ones cost less than the first
-
-
-def _readable(sock):
-    return bool(select.select([sock], [], [], 0)[0])
 
 
 @pytest.mark.threads

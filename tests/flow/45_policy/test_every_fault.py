@@ -3,7 +3,6 @@
 A new row needs a function here that provokes it, or a reason why nobody is answered with it.
 """
 import contextlib
-import select
 import socket
 import ssl
 import threading
@@ -20,7 +19,7 @@ from lib.ports import free_port
 from lib.tls import openssl
 from lib.upstream import Upstream, answers, answers_and_closes, named, ok, repeat_bytes, resets, respond, silent, websocket
 from lib.users import basic, users
-from lib.wait import PATIENCE
+from lib.wait import PATIENCE, readable
 
 SHORT = "200ms"
 REFUSED_STREAM, INTERNAL_ERROR = 7, 2
@@ -350,7 +349,7 @@ def whoever_is_answered(scene, count, **queue):
         assert client.get("/none", host="one.test").status == 404
     for client in clients:
         client.send(get("/app", host="one.test", **scene.fields))
-    ready, _, _ = select.select([client.sock for client in clients], [], [], PATIENCE)
+    ready = readable([client.sock for client in clients], PATIENCE)
     return next(client for client in clients if client.sock in ready).response()
 
 

@@ -1,11 +1,10 @@
 """Where the access log goes, and reopening it."""
 import json
 import os
-import select
 import signal
 
 from lib.upstream import named
-from lib.wait import wait_until
+from lib.wait import readable, wait_until
 
 
 def test_sigusr1_reopens_the_access_log(portico, upstream):
@@ -58,7 +57,7 @@ def test_a_reader_of_standard_output_that_goes_away_stops_nobody(portico, upstre
                       prefix=["sh", "-c", f'exec "$0" "$@" >{tmp_path}/pipe'])
     with gateway.client() as client:
         assert client.get("/").status == 200
-        wait_until(lambda: select.select([reader], [], [], 0)[0], "the record")
+        wait_until(lambda: readable([reader]), "the record")
         os.close(reader)
         for _ in range(50):
             assert client.get("/").status == 200

@@ -1,6 +1,5 @@
 """The worker dies and another one takes its place: nobody is refused, nothing of what it served is forgotten."""
 import os
-import pathlib
 import signal
 import socket
 import threading
@@ -12,6 +11,7 @@ from lib import yaml
 from lib.client import Client, get
 from lib.gateway import route_to
 from lib.ports import free_port
+from lib.processes import has_ended, states
 from lib.upstream import named, silent
 from lib.wait import PATIENCE, wait_until
 from lib.wire import Closed
@@ -22,20 +22,6 @@ def kill(gateway, number=signal.SIGKILL):
     os.kill(gateway.worker(), number)
     gateway.deaths += 1
     gateway.manager.wait("READY", gateway.deaths + 1)
-
-
-def states(pid):
-    """Of the threads of a process: "T" is stopped."""
-    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks}
-
-
-def has_ended(pid):
-    """Also when nobody has asked for its exit code yet."""
-    try:
-        return states(pid) == {"Z"}
-    except FileNotFoundError:
-        return True
 
 
 class Load:

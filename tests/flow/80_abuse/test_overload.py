@@ -2,7 +2,6 @@
 goes on to its end, and when it is over everything is as before."""
 import hashlib
 import os
-import select
 import socket
 import threading
 import time
@@ -15,7 +14,7 @@ from lib.h2raw import NO_ERROR, H2
 from lib.ports import free_port
 from lib.tls import Authority, TlsClient, client_context, tls_listener
 from lib.upstream import named, ok
-from lib.wait import PATIENCE, SANITIZED, asan_options, wait_until
+from lib.wait import PATIENCE, SANITIZED, asan_options, readable, wait_until
 from lib.wire import Closed
 
 FILES = 256
@@ -50,9 +49,9 @@ def held():
 
 
 def is_closed(client):
-    readable, _, _ = select.select([client.sock], [], [], 0)
+    ready = readable([client.sock])
     try:
-        return bool(readable) and client.sock.recv(1, socket.MSG_PEEK) == b""
+        return bool(ready) and client.sock.recv(1, socket.MSG_PEEK) == b""
     except ConnectionResetError:
         return True
 
@@ -181,7 +180,7 @@ def test_who_waits_outside_is_served_in_the_end(portico, upstream, held):
     wait_until(lambda: "no new ones accepted" in gateway.stderr(), "a pause")
     with gateway.client() as late:
         late.send(get("/"))
-        assert select.select([late.sock], [], [], 0.3)[0] == []
+        assert not readable([late.sock], 0.3)
         held.released.set()
         for client in crowd:
             assert client.exactly(len(PART)) == PART
@@ -283,7 +282,7 @@ def test_memory_has_a_limit(portico, upstream):
         assert len(stalled) < 2000
         client = Client(gateway.port, keep=False, receive_buffer=4096)
         client.send(get("/bulk"))
-        while not select.select([client.sock], [], [], 0.5)[0]:  # it waits outside
+        while not readable([client.sock], 0.5):  # it waits outside
             stalled.pop(0).assert_whole()
         head = client.head()
         if head.status == 503:
@@ -311,7 +310,7 @@ def test_a_limit_that_cannot_be_kept_leaves_a_few(portico, upstream):
         client.send(get("/")[:-2])
     with gateway.client() as late:
         late.send(get("/"))
-        assert select.select([late.sock], [], [], 0.3)[0] == []
+        assert not readable([late.sock], 0.3)
         for client in crowd:
             client.close()
         assert late.response().status == 200

@@ -2,12 +2,12 @@
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
 from lib.gateway import route_to
 from lib.ports import free_port
+from lib.processes import has_ended
 from lib.tls import Authority, tls_listener
 from lib.upstream import named
 from lib.wait import BINARY, PATIENCE, SLOW, wait_until
@@ -180,7 +180,4 @@ def test_nothing_stays_behind_when_it_is_killed(file):
     children = open(f"/proc/{test.pid}/task/{test.pid}/children").read().split()
     test.kill()
     test.communicate(timeout=PATIENCE)
-    deadline = time.monotonic() + PATIENCE
-    while any(os.path.exists(f"/proc/{child}") for child in children):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: all(map(has_ended, children)), "the end of its gateway")

@@ -1,6 +1,7 @@
 """Time: scenarios wait on conditions; everything is slower under a sanitizer."""
 import os
 import pathlib
+import select
 import time
 
 BINARY = pathlib.Path(os.environ.get("PORTICO", "build/release/portico")).resolve()
@@ -27,3 +28,12 @@ def wait_until(condition, what="the condition", timeout=PATIENCE):
         assert time.monotonic() < deadline, f"waited {timeout:.0f} s in vain for {what}"
         time.sleep(0.01)
     return value
+
+
+def readable(files, timeout=0.0):
+    """Those of the files or sockets that can be read, when the first can; empty when none can in that many seconds."""
+    poll = select.poll()  # select() knows no descriptor beyond 1023
+    for file in files:
+        poll.register(file, select.POLLIN)
+    ready = {descriptor for descriptor, _ in poll.poll(timeout * 1000)}
+    return [file for file in files if (file if isinstance(file, int) else file.fileno()) in ready]
