@@ -268,6 +268,7 @@ class Stalled:
         self.client.close()
 
 
+@pytest.mark.measured
 def test_memory_has_a_limit(portico, upstream):
     """Clients that do not read hold memory; no more come in than there is room for, and those in there lose nothing."""
     gateway = portico(upstream(bulky), environment=FRUGAL, client={"write_timeout": "5m"})
