@@ -1,6 +1,7 @@
 /*
  * Intrusive doubly linked list that knows its length. A node is a member of the object it links; an object
- * may sit on as many lists as it has nodes. A node that is on no list has next == NULL. Not safe across
+ * may sit on as many lists as it has nodes. A node that is on no list has next == NULL. A ring is a list that
+ * does not know its length: its nodes can be taken off by who does not know which it is. Not safe across
  * threads.
  */
 #ifndef PORTICO_BASE_LIST_H
@@ -20,14 +21,58 @@ struct list {
     size_t count;
 };
 
+/* Makes an empty ring of its anchor. */
+static inline void ring_init(struct list_node *ring)
+{
+    ring->next = ring->prev = ring;
+}
+
+/* Appends a node that is on no ring and no list. */
+static inline void ring_append(struct list_node *ring, struct list_node *node)
+{
+    node->prev = ring->prev;
+    node->next = ring;
+    ring->prev->next = node;
+    ring->prev = node;
+}
+
+/* Takes a node off its ring. */
+static inline void ring_remove(struct list_node *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    node->next = node->prev = NULL;
+}
+
+/* Takes off and gives the first node, or NULL. */
+static inline struct list_node *ring_pop(struct list_node *ring)
+{
+    struct list_node *node = ring->next;
+    if (node == ring)
+        return NULL;
+    ring_remove(node);
+    return node;
+}
+
+/* Moves all nodes of a ring to an anchor that is no ring yet. */
+static inline void ring_move(struct list_node *from, struct list_node *to)
+{
+    ring_init(to);
+    if (from->next == from)
+        return;
+    *to = *from;
+    to->next->prev = to->prev->next = to;
+    ring_init(from);
+}
+
 /* Makes an empty list. */
 static inline void list_init(struct list *list)
 {
-    list->ring.next = list->ring.prev = &list->ring;
+    ring_init(&list->ring);
     list->count = 0;
 }
 
-/* Whether the node is on some list. */
+/* Whether the node is on some list or ring. */
 static inline bool list_linked(const struct list_node *node)
 {
     return node->next != NULL;
@@ -36,10 +81,7 @@ static inline bool list_linked(const struct list_node *node)
 /* Appends a node that is on no list. */
 static inline void list_append(struct list *list, struct list_node *node)
 {
-    node->prev = list->ring.prev;
-    node->next = &list->ring;
-    list->ring.prev->next = node;
-    list->ring.prev = node;
+    ring_append(&list->ring, node);
     list->count++;
 }
 
@@ -69,9 +111,7 @@ static inline void list_remove(struct list *list, struct list_node *node)
 {
     if (node->next == NULL)
         return;
-    node->prev->next = node->next;
-    node->next->prev = node->prev;
-    node->next = node->prev = NULL;
+    ring_remove(node);
     list->count--;
 }
 

@@ -15,13 +15,13 @@ void task_queue_init(struct task_queue *queue)
 
 void task_init(struct task *task, struct task_queue *queue, void (*run)(struct task *task), bool late)
 {
-    *task = (struct task){.queue = queue, .run = run, .late = late};
+    *task = (struct task){.line = late ? &queue->late : &queue->ready, .run = run};
 }
 
 void task_cancel(struct task *task)
 {
-    if (task->queue)
-        list_remove(task->late ? &task->queue->late : &task->queue->ready, &task->node);
+    if (task->line)
+        list_remove(task->line, &task->node);
 }
 
 void task_bury(struct task_queue *queue, struct grave *grave, void (*free_fn)(struct grave *grave))

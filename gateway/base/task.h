@@ -14,9 +14,8 @@ struct task_queue;
 /* A piece of work that can be woken; a member of the object it works on. */
 struct task {
     struct list_node node;
-    struct task_queue *queue;
+    struct list *line; /* the queue's, that it is woken into */
     void (*run)(struct task *task);
-    bool late; /* runs after all tasks that are not late */
 };
 
 /* Something to free at the end of the turn; a member of the object that dies. */
@@ -44,7 +43,7 @@ void task_init(struct task *task, struct task_queue *queue, void (*run)(struct t
 static inline void task_wake(struct task *task)
 {
     if (!list_linked(&task->node))
-        list_append(task->late ? &task->queue->late : &task->queue->ready, &task->node);
+        list_append(task->line, &task->node);
 }
 
 /* The task will not run, even if it was woken. */

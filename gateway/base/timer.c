@@ -1,5 +1,5 @@
 /*
- * The timer wheel of base/timer.h: TIMER_SLOTS lists of TIMER_TICK_MS each; a timer beyond the wheel's span
+ * The timer wheel of base/timer.h: TIMER_SLOTS rings of TIMER_TICK_MS each; a timer beyond the wheel's span
  * is filed in its slot and filed again each time round. The libevent timer ticks only while some timer is
  * filed. Knows nothing of who waits.
  */
@@ -19,7 +19,7 @@ struct timer_wheel {
     uint64_t done_ticks; /* every slot up to this tick has been looked at */
     size_t filed;
     bool ticking;
-    struct list slots[TIMER_SLOTS];
+    struct list_node slots[TIMER_SLOTS];
 };
 
 static void file(struct timer_wheel *wheel, struct timer *timer)
@@ -27,8 +27,7 @@ static void file(struct timer_wheel *wheel, struct timer *timer)
     uint64_t tick = timer->deadline_us / TICK_US + 1;
     if (tick <= wheel->done_ticks)
         tick = wheel->done_ticks + 1;
-    timer->slot = (uint32_t)(tick % TIMER_SLOTS);
-    list_append(&wheel->slots[timer->slot], &timer->node);
+    ring_append(&wheel->slots[tick % TIMER_SLOTS], &timer->node);
     wheel->filed++;
 }
 
@@ -36,15 +35,18 @@ static void unfile(struct timer_wheel *wheel, struct timer *timer)
 {
     if (!list_linked(&timer->node))
         return;
-    list_remove(&wheel->slots[timer->slot], &timer->node);
+    ring_remove(&timer->node);
     wheel->filed--;
 }
 
-static void sweep_slot(struct timer_wheel *wheel, struct list *slot, uint64_t now_us)
+/* Looks at those that are in the slot now, not at those that are filed in it meanwhile. */
+static void sweep_slot(struct timer_wheel *wheel, struct list_node *slot, uint64_t now_us)
 {
-    for (size_t left = slot->count; left > 0 && slot->count > 0; left--) {
-        struct timer *timer = CONTAINER_OF(list_first(slot), timer, node);
-        unfile(wheel, timer);
+    struct list_node present, *node;
+    ring_move(slot, &present);
+    while ((node = ring_pop(&present)) != NULL) {
+        struct timer *timer = CONTAINER_OF(node, timer, node);
+        wheel->filed--;
         if (timer->deadline_us > now_us) {
             file(wheel, timer);
         } else if (timer->deadline_us != 0) {
@@ -79,7 +81,7 @@ struct timer_wheel *timer_wheel_new(struct event_base *base, struct clock *clock
     wheel->clock = clock;
     wheel->done_ticks = clock_now_us(clock) / TICK_US;
     for (size_t i = 0; i < TIMER_SLOTS; i++)
-        list_init(&wheel->slots[i]);
+        ring_init(&wheel->slots[i]);
     CHECK(event_assign(&wheel->tick, base, -1, EV_PERSIST, on_tick, wheel) == 0);
     return wheel;
 }

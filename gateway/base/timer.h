@@ -17,9 +17,8 @@ struct timer_wheel;
 
 /* A deadline; a member of the object that waits. All zero is a timer that was never set. */
 struct timer {
-    struct list_node node;
-    uint64_t deadline_us; /* monotonic; 0 = not set */
-    uint32_t slot;
+    struct list_node node; /* of the slot it is filed in */
+    uint64_t deadline_us;  /* monotonic; 0 = not set */
     void (*fire)(struct timer *timer);
 };
 

@@ -35,6 +35,7 @@ struct load_seat {
 
 /* A connection of HTTP/2. */
 struct load_session {
+    struct loop *loop;
     struct task watcher;
     struct grave grave;
     struct h2_outbound *h2;

@@ -27,10 +27,9 @@ static void watch(struct task *task)
     if (load.leaving)
         forget(session);
     if (session->place == NULL && load.lent == 0) {
-        struct task_queue *queue = session->watcher.queue;
         h2_outbound_close(&session->h2);
         task_cancel(&session->watcher);
-        task_bury(queue, &session->grave, bury);
+        task_bury(&session->loop->tasks, &session->grave, bury);
     }
 }
 
@@ -44,6 +43,7 @@ static struct load_session *open_session(struct load_call *call)
                                             .fields_max = LOAD_FIELDS_MAX,
                                             .tls = generator_dialer(generator, call->line),
                                             .streams_max = LOAD_STREAMS_MAX};
+    session->loop = &generator->loop;
     task_init(&session->watcher, &generator->loop.tasks, watch, false);
     session->h2 = h2_outbound_open(&generator->loop, &settings, &session->watcher);
     if (session->h2 == NULL) {

@@ -117,12 +117,62 @@ static void items_are_inserted_anywhere(void **state)
     assert_null(list_previous(&list, &items[0].node));
 }
 
+static void ring_expect(struct list_node *ring, const int *numbers, size_t count)
+{
+    struct list_node *node;
+    for (size_t i = 0; i < count; i++) {
+        node = ring_pop(ring);
+        assert_non_null(node);
+        assert_int_equal(CONTAINER_OF(node, item, node)->number, numbers[i]);
+        assert_false(list_linked(node));
+    }
+    assert_null(ring_pop(ring));
+}
+
+static void a_ring_needs_not_be_known_to_leave_it(void **state)
+{
+    (void)state;
+    struct item items[4] = {{.number = 0}, {.number = 1}, {.number = 2}, {.number = 3}};
+    struct list_node ring;
+    ring_init(&ring);
+    ring_expect(&ring, NULL, 0);
+    for (int i = 0; i < 4; i++)
+        ring_append(&ring, &items[i].node);
+    ring_remove(&items[3].node);
+    ring_remove(&items[0].node);
+    assert_false(list_linked(&items[0].node));
+    ring_append(&ring, &items[0].node);
+    ring_expect(&ring, (int[]){1, 2, 0}, 3);
+}
+
+static void a_ring_moves(void **state)
+{
+    (void)state;
+    struct item items[3] = {{.number = 0}, {.number = 1}, {.number = 2}};
+    struct list_node from, to;
+    ring_init(&from);
+    ring_move(&from, &to);
+    ring_expect(&to, NULL, 0);
+    for (int i = 0; i < 3; i++)
+        ring_append(&from, &items[i].node);
+    ring_move(&from, &to);
+    assert_null(ring_pop(&from));
+    ring_remove(&items[1].node);
+    ring_append(&from, &items[1].node);
+    ring_expect(&to, (int[]){0, 2}, 2);
+    ring_expect(&from, (int[]){1}, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_stand_in_order),        cmocka_unit_test(any_item_can_be_removed),
-        cmocka_unit_test(popping_empties_the_list),    cmocka_unit_test(an_item_may_be_on_two_lists),
+        cmocka_unit_test(items_stand_in_order),
+        cmocka_unit_test(any_item_can_be_removed),
+        cmocka_unit_test(popping_empties_the_list),
+        cmocka_unit_test(an_item_may_be_on_two_lists),
         cmocka_unit_test(items_are_inserted_anywhere),
+        cmocka_unit_test(a_ring_needs_not_be_known_to_leave_it),
+        cmocka_unit_test(a_ring_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,7 @@ static void tell(char letter)
 }
 
 struct actor {
+    struct task_queue *queue;
     struct task task;
     struct grave grave;
     char letter;
@@ -49,7 +50,7 @@ static void on_run(struct task *task)
     if (actor->cancels)
         task_cancel(&actor->cancels->task);
     if (buries)
-        task_bury(task->queue, &buries->grave, on_grave);
+        task_bury(actor->queue, &buries->grave, on_grave);
 }
 
 struct stage {
@@ -66,6 +67,7 @@ static void set_up(struct stage *stage)
     struct actor *actors[] = {&stage->a, &stage->b, &stage->c, &stage->z};
     for (size_t i = 0; i < 4; i++) {
         task_init(&actors[i]->task, &stage->queue, on_run, i == 3);
+        actors[i]->queue = &stage->queue;
         actors[i]->letter = "abcz"[i];
     }
 }
