@@ -9,11 +9,13 @@
 #include "base/list.h"
 
 #include <ares.h>
+#include <arpa/inet.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { CHANNEL_MAGIC = 0x444e5343, SOCKET_MAGIC = 0x444e5353, QUERY_MAGIC = 0x444e5351 };
+enum { CHANNEL_MAGIC = 0x444e5343, SOCKET_MAGIC = 0x444e5353, QUERY_MAGIC = 0x444e5351, DNS_PORT = 53 };
 
 struct dns_channel {
     uint32_t magic;
@@ -23,6 +25,7 @@ struct dns_channel {
     struct event tick;
     struct list sockets;
     bool closing;
+    char servers[DNS_CHANNEL_SERVERS_MAX];
 };
 
 /* A socket of c-ares that it waits on. */
@@ -126,6 +129,33 @@ static int init_ares(struct dns_channel *channel, const struct dns_channel_setti
     return status;
 }
 
+/* Whole addresses, as many as there is room for. */
+static void print_servers(struct dns_channel *channel)
+{
+    struct ares_addr_port_node *first = NULL;
+    size_t len = 0;
+    if (ares_get_servers_ports(channel->ares, &first) != ARES_SUCCESS)
+        return;
+    for (const struct ares_addr_port_node *server = first; server; server = server->next) {
+        char host[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + sizeof ", []:65535"];
+        int port = server->udp_port ? server->udp_port : DNS_PORT;
+        inet_ntop(server->family, &server->addr, host, sizeof host);
+        size_t size =
+            (size_t)snprintf(text, sizeof text, server->family == AF_INET6 ? "%s[%s]:%d" : "%s%s:%d",
+                             len ? ", " : "", host, port);
+        if (len + size >= sizeof channel->servers)
+            break;
+        memcpy(channel->servers + len, text, size + 1);
+        len += size;
+    }
+    ares_free_data(first);
+}
+
+const char *dns_channel_servers(const struct dns_channel *channel)
+{
+    return channel->servers;
+}
+
 struct dns_channel *dns_channel_new(struct event_base *base, const struct dns_channel_settings *settings)
 {
     if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
@@ -136,8 +166,10 @@ struct dns_channel *dns_channel_new(struct event_base *base, const struct dns_ch
     channel->base = base;
     list_init(&channel->sockets);
     event_assign(&channel->tick, base, -1, EV_PERSIST, on_tick, channel);
-    if (init_ares(channel, settings) == ARES_SUCCESS)
+    if (init_ares(channel, settings) == ARES_SUCCESS) {
+        print_servers(channel);
         return channel;
+    }
     free(channel);
     ares_library_cleanup();
     return NULL;
@@ -196,9 +228,22 @@ static size_t count_nodes(const struct ares_addrinfo *found)
     return count;
 }
 
+/* The words for what happens every day; c-ares has some for everything else. */
+static const char *failure_of(int status)
+{
+    switch (status) {
+    case ARES_ENOTFOUND: return "NXDOMAIN, there is no such name";
+    case ARES_SUCCESS:
+    case ARES_ENODATA: return "the name has no address";
+    case ARES_ECONNREFUSED: return "the name servers fail or cannot be reached"; /* SERVFAIL, too */
+    case ARES_ETIMEOUT: return DNS_CHANNEL_NO_ANSWER;
+    default: return ares_strerror(status);
+    }
+}
+
 static void hand_over(struct dns_asker *asker, int status, const struct ares_addrinfo *found)
 {
-    struct dns_answer answer = {.failure = ares_strerror(status == ARES_SUCCESS ? ARES_ENODATA : status)};
+    struct dns_answer answer = {.failure = failure_of(status)};
     struct address *addresses = NULL;
     if (status == ARES_SUCCESS && found && found->nodes) {
         addresses = calloc(count_nodes(found), sizeof *addresses);

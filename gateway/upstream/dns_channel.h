@@ -13,8 +13,12 @@
 /* Of every question. */
 enum {
     DNS_CHANNEL_TRIES = 2,
-    DNS_CHANNEL_TICK_MS = 100 /* how often deadlines are looked at while something is asked */
+    DNS_CHANNEL_TICK_MS = 100,    /* how often deadlines are looked at while something is asked */
+    DNS_CHANNEL_SERVERS_MAX = 160 /* bytes of dns_channel_servers() */
 };
+
+/* Why there is no answer yet, or will be none. */
+#define DNS_CHANNEL_NO_ANSWER "no answer"
 
 struct dns_channel;
 struct dns_query;
@@ -50,6 +54,9 @@ struct dns_channel *dns_channel_new(struct event_base *base, const struct dns_ch
 /* Ends all questions without an answer (askers' `query` becomes NULL), frees, stores NULL. Accepts NULL. MUST
  * NOT be called from `answered`. */
 void dns_channel_free(struct dns_channel **channel);
+
+/* Who is asked, for messages: "192.0.2.1:53, [2001:db8::1]:53"; of many the first. */
+const char *dns_channel_servers(const struct dns_channel *channel);
 
 /* Asks for the addresses of a host, instead of what the asker may have asked before. */
 void dns_channel_ask(struct dns_channel *channel, const char *host, struct dns_asker *asker);

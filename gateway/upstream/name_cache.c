@@ -43,8 +43,9 @@ struct name {
     uint64_t asked_us, due_us;
     struct address *addresses;
     uint32_t count;
-    bool settled, failing;
-    char host[]; /* terminated */
+    bool settled;
+    const char *failure; /* NULL unless it fails */
+    char host[];         /* terminated */
 };
 
 static int compare_addresses(const void *a, const void *b)
@@ -95,13 +96,13 @@ static void schedule(struct name *name, uint64_t delay_ms)
 static void name_failed(struct name *name, const char *failure)
 {
     const struct name_cache_owner *owner = &name->cache->owner;
-    bool was_failing = name->failing;
-    name->failing = true;
+    bool was_failing = name->failure != NULL;
+    name->failure = failure;
     if (!name->settled)
         wake_owner(name->cache);
     name->settled = true;
     if (!was_failing)
-        owner->failing(owner->owner, name, failure);
+        owner->failing(owner->owner, name);
     schedule(name, name->cache->settings.retry_ms);
 }
 
@@ -137,9 +138,9 @@ static void on_answered(struct dns_asker *asker, const struct dns_answer *answer
         name_failed(name, answer->failure);
         return;
     }
-    if (name->failing)
+    if (name->failure)
         log_info("resolver", "%s resolves again", name->host);
-    name->failing = false;
+    name->failure = NULL;
     name_take(name, answer);
     schedule(name, clamp_ttl_ms(&name->cache->settings, answer->ttl_s));
 }
@@ -205,6 +206,11 @@ struct name *name_cache_get(struct name_cache *cache, struct slice host)
     return name;
 }
 
+bool name_is_new(const struct name *name)
+{
+    return name->asked_us == 0;
+}
+
 void name_put(struct name **name)
 {
     struct name *old = *name;
@@ -220,7 +226,12 @@ void name_put(struct name **name)
 
 struct name_state name_state(const struct name *name)
 {
-    return (struct name_state){.addresses = name->addresses, .count = name->count, .settled = name->settled};
+    return (struct name_state){name->addresses, name->count, name->settled, name->failure};
+}
+
+const char *name_cache_servers(const struct name_cache *cache)
+{
+    return dns_channel_servers(cache->channel);
 }
 
 static struct dns_channel *open_channel(struct name_cache *cache)

@@ -23,14 +23,15 @@ struct name_cache_owner {
      * inside a call. */
     void (*changed)(void *owner);
     /* A name begins to fail (it did not before), its last addresses stay; may come from inside a call. */
-    void (*failing)(void *owner, const struct name *name, const char *failure);
+    void (*failing)(void *owner, const struct name *name);
 };
 
 /* What is known of a name. */
 struct name_state {
     const struct address *addresses; /* sorted, each once, without port */
     uint32_t count;
-    bool settled; /* has answered or failed at least once */
+    bool settled;        /* has answered or failed at least once */
+    const char *failure; /* of the last question, static; NULL: it was answered */
 };
 
 /* Makes an empty cache; the settings' texts are copied. NULL when c-ares cannot be initialised. */
@@ -44,6 +45,9 @@ void name_cache_free(struct name_cache **cache);
  */
 struct name *name_cache_get(struct name_cache *cache, struct slice host);
 
+/* Whether nobody has asked for the name yet. */
+bool name_is_new(const struct name *name);
+
 /* Gives up a use and stores NULL. */
 void name_put(struct name **name);
 
@@ -53,6 +57,9 @@ void name_cache_look_up(struct name_cache *cache);
 
 /* Asks again now, or as soon as the last question is old enough; a question under way is enough. */
 void name_hurry(struct name *name);
+
+/* Who is asked for names, for messages; until the loop goes on. */
+const char *name_cache_servers(const struct name_cache *cache);
 
 /* What is known of the name, until the loop goes on. */
 struct name_state name_state(const struct name *name);

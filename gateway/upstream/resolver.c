@@ -20,7 +20,9 @@ enum {
 
 struct resolver {
     uint32_t magic;
+    struct event_base *base;
     struct name_cache *names;
+    struct name_trial *trial; /* NULL unless a configuration waits for its names */
     resolver_publish_fn *publish;
     void *arg;
     struct list upstreams;
@@ -194,24 +196,37 @@ static void publish_changes(struct resolver *resolver)
 
 static void on_names_changed(void *owner)
 {
-    publish_changes(MAGIC_CAST(resolver, owner, RESOLVER_MAGIC));
+    struct resolver *resolver = MAGIC_CAST(resolver, owner, RESOLVER_MAGIC);
+    publish_changes(resolver);
+    if (resolver->trial)
+        name_trial_look(resolver->trial);
 }
 
-static void log_failing(const struct upstream *upstream, const struct name *name, const char *failure)
+static void log_failing(const struct upstream *upstream, const struct server *server)
 {
-    for (uint32_t i = 0; i < upstream->server_count; i++)
-        if (upstream->servers[i].name == name)
-            log_warn("resolver", "upstream %s: server %s does not resolve: %s; %s", upstream->name,
-                     upstream->servers[i].text, failure,
-                     name_state(name).count ? "its last addresses stay in use" : "it has no address");
+    struct name_state state = name_state(server->name);
+    log_warn("resolver", "upstream %s: server %s does not resolve: %s; %s", upstream->name, server->text,
+             state.failure, state.count ? "its last addresses stay in use" : "it has no address");
 }
 
 /* Names every server that bears the name. */
-static void on_name_failing(void *owner, const struct name *name, const char *failure)
+static void on_name_failing(void *owner, const struct name *name)
 {
     const struct list *upstreams = &MAGIC_CAST(resolver, owner, RESOLVER_MAGIC)->upstreams;
-    for (struct list_node *node = list_first(upstreams); node; node = list_next(upstreams, node))
-        log_failing(CONTAINER_OF(node, upstream, node), name, failure);
+    for (struct list_node *node = list_first(upstreams); node; node = list_next(upstreams, node)) {
+        const struct upstream *upstream = CONTAINER_OF(node, upstream, node);
+        for (uint32_t i = 0; i < upstream->server_count; i++)
+            if (upstream->servers[i].name == name)
+                log_failing(upstream, &upstream->servers[i]);
+    }
+}
+
+/* For an upstream that is new: its names may have been failing before. */
+static void log_failing_already(const struct upstream *upstream)
+{
+    for (uint32_t i = 0; i < upstream->server_count; i++)
+        if (upstream->servers[i].name && name_state(upstream->servers[i].name).failure)
+            log_failing(upstream, &upstream->servers[i]);
 }
 
 struct resolver *resolver_new(struct event_base *base, const struct resolver_settings *settings)
@@ -221,6 +236,7 @@ struct resolver *resolver_new(struct event_base *base, const struct resolver_set
     struct name_cache_owner owner = {
         .owner = resolver, .changed = on_names_changed, .failing = on_name_failing};
     resolver->magic = RESOLVER_MAGIC;
+    resolver->base = base;
     resolver->publish = settings->publish;
     resolver->arg = settings->arg;
     list_init(&resolver->upstreams);
@@ -228,6 +244,24 @@ struct resolver *resolver_new(struct event_base *base, const struct resolver_set
     if (resolver->names == NULL)
         resolver_free(&resolver);
     return resolver;
+}
+
+void resolver_try(struct resolver *resolver, const struct config *config,
+                  const struct name_trial_terms *terms)
+{
+    CHECK(resolver->trial == NULL);
+    resolver->trial = name_trial_new(resolver->base, resolver->names, config, terms);
+}
+
+void resolver_report(const struct resolver *resolver, struct config_findings *findings)
+{
+    name_trial_report(resolver->trial, findings);
+}
+
+void resolver_let_go(struct resolver *resolver)
+{
+    name_trial_free(&resolver->trial);
+    name_cache_look_up(resolver->names);
 }
 
 void resolver_follow(struct resolver *resolver, const struct config *config)
@@ -244,8 +278,11 @@ void resolver_follow(struct resolver *resolver, const struct config *config)
         if (before && before->set)
             upstream->set = endpoint_set_ref(before->set);
         upstream->holding = upstream->set != NULL;
+        if (!before)
+            log_failing_already(upstream);
     }
     free_upstreams(&old);
+    name_trial_free(&resolver->trial);
     name_cache_look_up(resolver->names);
     publish_changes(resolver);
 }
@@ -265,6 +302,7 @@ void resolver_free(struct resolver **resolver)
     if (old == NULL)
         return;
     free_upstreams(&old->upstreams);
+    name_trial_free(&old->trial);
     name_cache_free(&old->names);
     free(old);
 }

@@ -10,14 +10,17 @@
 
 #include "config/config.h"
 #include "upstream/endpoint_set.h"
+#include "upstream/name_trial.h"
 
 /* How it behaves unless its settings say otherwise. */
 enum {
     RESOLVER_TTL_MIN_S = 1,
-    RESOLVER_TTL_MAX_S = 10,     /* Docker's DNS says 600 */
-    RESOLVER_RETRY_S = 2,        /* after a failure */
-    RESOLVER_HURRY_MS = 200,     /* least time between two lookups of one name, however often workers ask */
-    RESOLVER_QUERY_MS = 2000,    /* a name server's time for the first of two tries, doubled for the second */
+    RESOLVER_TTL_MAX_S = 10,  /* Docker's DNS says 600 */
+    RESOLVER_RETRY_S = 2,     /* after a failure */
+    RESOLVER_HURRY_MS = 200,  /* least time between two lookups of one name, however often workers ask */
+    RESOLVER_QUERY_MS = 1500, /* a name server's time for the first of two tries, doubled for the second */
+    RESOLVER_PATIENCE_MS =
+        5000, /* with the names of a configuration tried: both tries, if there is one server */
     RESOLVER_WATCH_MS = 1000,    /* how soon a change of resolv.conf or of the hosts file is noticed */
     RESOLVER_ADDRESSES_MAX = 256 /* of one name; of more, those that sort first */
 };
@@ -46,9 +49,20 @@ struct resolver_settings {
 /* Starts on the control thread's loop. NULL when c-ares cannot be initialised. */
 struct resolver *resolver_new(struct event_base *base, const struct resolver_settings *settings);
 
+/* Looks up the names of a configuration that may be followed, see upstream/name_trial.h. One at a time, until
+ * resolver_follow() or resolver_let_go(). What is followed notices nothing. */
+void resolver_try(struct resolver *resolver, const struct config *config,
+                  const struct name_trial_terms *terms);
+
+/* Adds an error for each server of the configuration tried whose name has no address. */
+void resolver_report(const struct resolver *resolver, struct config_findings *findings);
+
+/* The configuration tried is not followed: ends its lookups and forgets its names. */
+void resolver_let_go(struct resolver *resolver);
+
 /* Follows the upstreams of a configuration (the texts are copied): new ones start, unchanged ones go on,
  * others stop. One whose servers have changed keeps its last addresses until each new name has answered or
- * failed. */
+ * failed; names that were tried before have done so already. */
 void resolver_follow(struct resolver *resolver, const struct config *config);
 
 /* Asks again at once for the names of an upstream: connecting to it failed. Control thread; workers come by

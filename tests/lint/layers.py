@@ -3,7 +3,8 @@ import re
 
 from source import GATEWAY, code, finding, gateway_files, report
 
-EVENT_FILES = ("net/", "base/alarm.c", "base/mailbox.c", "base/timer.c", "upstream/dns_channel.c", "upstream/name_cache.c", "process/")
+EVENT_FILES = ("net/", "base/alarm.c", "base/mailbox.c", "base/timer.c", "upstream/dns_channel.c", "upstream/name_cache.c",
+               "upstream/name_trial.c", "process/")
 # header, call, files that may use them
 LIBRARIES = [
     (r"event2/|event\.h|evutil\.h", r"(?:event|evutil|evbuffer|bufferevent|evconnlistener)_\w+", EVENT_FILES),

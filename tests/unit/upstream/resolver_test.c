@@ -180,19 +180,30 @@ static void parse_upstream(char *text, struct config_upstream *upstream, struct 
     }
 }
 
-/* Follows a configuration of "name=server server" upstreams, whose texts are wiped afterwards. */
-static void follow(struct scene *scene, const char *const *upstreams, unsigned count)
-{
+/* A configuration of "name=server server" upstreams. */
+struct written {
     char texts[UPSTREAMS_MAX][TEXT_MAX];
     struct config_upstream parsed[UPSTREAMS_MAX];
     struct config_server servers[UPSTREAMS_MAX][SERVERS_MAX];
-    struct config config = {.upstreams = parsed, .upstream_count = count};
+    struct config config;
+};
+
+static void write_config(struct written *written, const char *const *upstreams, unsigned count)
+{
+    written->config = (struct config){.upstreams = written->parsed, .upstream_count = count};
     for (unsigned i = 0; i < count; i++) {
-        snprintf(texts[i], sizeof texts[i], "%s", upstreams[i]);
-        parse_upstream(texts[i], &parsed[i], servers[i]);
+        snprintf(written->texts[i], sizeof written->texts[i], "%s", upstreams[i]);
+        parse_upstream(written->texts[i], &written->parsed[i], written->servers[i]);
     }
-    resolver_follow(scene->resolver, &config);
-    memset(texts, 'X', sizeof texts);
+}
+
+/* Follows a configuration whose texts are wiped afterwards. */
+static void follow(struct scene *scene, const char *const *upstreams, unsigned count)
+{
+    struct written written;
+    write_config(&written, upstreams, count);
+    resolver_follow(scene->resolver, &written.config);
+    memset(written.texts, 'X', sizeof written.texts);
 }
 
 #define FOLLOW(scene, ...)                            \
@@ -495,6 +506,175 @@ static void frees_with_questions_under_way(void **state)
                      0);
 }
 
+/* --- configurations that may be followed --- */
+
+static void on_tried(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+/* The trial of a configuration, and what came of it. */
+struct attempt {
+    struct written written;
+    unsigned ended;
+    char report[2048];
+};
+
+static void begin_attempt(struct scene *scene, struct attempt *attempt, const char *upstream, uint32_t ms)
+{
+    struct name_trial_terms terms = {.patience_ms = ms, .ended = on_tried, .arg = &attempt->ended};
+    attempt->ended = 0;
+    write_config(&attempt->written, &upstream, 1);
+    for (unsigned i = 0; i < attempt->written.parsed[0].server_count; i++)
+        attempt->written.servers[0][i].origin =
+            (struct config_origin){.file = "portico.yaml", .line = 7 + i, .column = 3};
+    resolver_try(scene->resolver, &attempt->written.config, &terms);
+    assert_int_equal(attempt->ended, 0); /* only from the loop */
+}
+
+static const char *report_of(const struct scene *scene, struct attempt *attempt)
+{
+    struct config_findings findings;
+    size_t len = 0;
+    config_findings_init(&findings);
+    resolver_report(scene->resolver, &findings);
+    attempt->report[0] = '\0';
+    for (const struct config_finding *each = findings.first; each; each = each->next)
+        len += (size_t)snprintf(attempt->report + len, sizeof attempt->report - len, "%u: %.*s\n",
+                                each->origin.line, SLICE_ARGS(each->text));
+    config_findings_fini(&findings);
+    return attempt->report;
+}
+
+static void new_names_are_known_when_a_trial_ends(void **state)
+{
+    struct scene *scene = *state;
+    struct attempt attempt;
+    dns_script_set(scene->dns, "new.test", DNS_ADDRESSES, "192.0.2.1");
+    start(scene);
+    FOLLOW(scene, "api=10.0.0.1:80");
+    begin_attempt(scene, &attempt, "api=new.test:80 10.0.0.2:80 unix:/run/app.sock", PATIENCE_MS);
+    TURN_UNTIL(scene, attempt.ended == 1);
+    assert_string_equal(report_of(scene, &attempt), "");
+    assert_string_equal(text_of(scene, "api"), "10.0.0.1:80"); /* until it is followed */
+    resolver_follow(scene->resolver, &attempt.written.config);
+    assert_string_equal(text_of(scene, "api"), "192.0.2.1:80 10.0.0.2:80 unix:/run/app.sock");
+    turn_for(scene, 100);
+    assert_int_equal(attempt.ended, 1);
+    assert_int_equal(dns_script_asked(scene->dns, "new.test"), 1);
+}
+
+static void followed_names_are_not_waited_for(void **state)
+{
+    struct scene *scene = *state;
+    struct attempt attempt;
+    scene->settings.query_timeout_ms = 2000;
+    dns_script_set(scene->dns, "slow.test", DNS_SILENCE, "");
+    start(scene);
+    FOLLOW(scene, "api=gone.test:80 slow.test:80");
+    TURN_UNTIL(scene, logged(scene, "gone.test:80 does not resolve") == 1);
+    long begun_ms = now_ms();
+    begin_attempt(scene, &attempt, "web=GONE.test:81 slow.test:81 [::1]:1", PATIENCE_MS);
+    TURN_UNTIL(scene, attempt.ended == 1);
+    assert_in_range(now_ms() - begun_ms, 0, 500);
+    assert_string_equal(report_of(scene, &attempt), "");
+    resolver_follow(scene->resolver, &attempt.written.config);
+    assert_int_equal(logged(scene, "upstream web: server GONE.test:81 does not resolve: NXDOMAIN"), 1);
+}
+
+static void every_name_without_address_is_reported(void **state)
+{
+    struct scene *scene = *state;
+    struct attempt attempt;
+    char expected[2048];
+    dns_script_set(scene->dns, "empty.test", DNS_ADDRESSES, "");
+    dns_script_set(scene->dns, "good.test", DNS_ADDRESSES, "192.0.2.1");
+    dns_script_set(scene->dns, "ill.test", DNS_SERVFAIL, "");
+    dns_script_set(scene->dns, "slow.test", DNS_SILENCE, "");
+    start(scene);
+    begin_attempt(scene, &attempt,
+                  "api=gone.test:1 empty.test:1 good.test:1 ill.test:1 slow.test:1 gone.test:2", PATIENCE_MS);
+    TURN_UNTIL(scene, attempt.ended == 1);
+    size_t len = 0;
+    for (unsigned i = 0; i < 6; i++) {
+        static const char *const servers[] = {"gone.test:1", "empty.test:1", NULL,
+                                              "ill.test:1",  "slow.test:1",  "gone.test:2"};
+        static const char *const why[] = {"NXDOMAIN, there is no such name",
+                                          "the name has no address",
+                                          NULL,
+                                          "the name servers fail or cannot be reached",
+                                          "no answer",
+                                          "NXDOMAIN, there is no such name"};
+        if (servers[i])
+            len +=
+                (size_t)snprintf(expected + len, sizeof expected - len,
+                                 "%u: upstream api: server %s does not resolve: %s (asked %s); correct the "
+                                 "name, or reload when it resolves\n",
+                                 7 + i, servers[i], why[i], dns_script_servers(scene->dns));
+    }
+    assert_string_equal(report_of(scene, &attempt), expected);
+    assert_int_equal(logged(scene, "does not resolve"), 0); /* whoever tries says it, once */
+    resolver_let_go(scene->resolver);
+}
+
+static void patience_has_an_end(void **state)
+{
+    struct scene *scene = *state;
+    struct attempt attempt;
+    scene->settings.query_timeout_ms = 5000;
+    dns_script_set(scene->dns, "slow.test", DNS_SILENCE, "");
+    start(scene);
+    long begun_ms = now_ms();
+    begin_attempt(scene, &attempt, "api=slow.test:1", 300);
+    TURN_UNTIL(scene, attempt.ended == 1);
+    assert_in_range(now_ms() - begun_ms, 290, 1500);
+    assert_non_null(strstr(report_of(scene, &attempt), "slow.test:1 does not resolve: no answer (asked "));
+    dns_script_set(scene->dns, "slow.test", DNS_ADDRESSES, "192.0.2.1");
+    turn_for(scene, 100);
+    assert_int_equal(attempt.ended, 1);
+}
+
+static void what_is_let_go_is_asked_no_more(void **state)
+{
+    struct scene *scene = *state;
+    struct attempt attempt;
+    dns_script_set(scene->dns, "slow.test", DNS_SILENCE, "");
+    start(scene);
+    follow(scene, NULL, 0);
+    turn_for(scene, 20);
+    begin_attempt(scene, &attempt, "api=gone.test:1 slow.test:1", PATIENCE_MS);
+    turn_for(scene, 50);
+    resolver_let_go(scene->resolver);
+    /* c-ares gives up what it has asked, and nothing is asked again. */
+    TURN_UNTIL(scene, event_base_get_num_events(scene->base, EVENT_BASE_COUNT_ADDED) == 0);
+    unsigned gone = dns_script_asked(scene->dns, "gone.test"),
+             slow = dns_script_asked(scene->dns, "slow.test");
+    turn_for(scene, 300); /* three times retry_ms */
+    assert_int_equal(dns_script_asked(scene->dns, "gone.test"), gone);
+    assert_int_equal(dns_script_asked(scene->dns, "slow.test"), slow);
+    assert_int_equal(attempt.ended, 0);
+    dns_script_set(scene->dns, "gone.test", DNS_ADDRESSES, "192.0.2.1");
+    begin_attempt(scene, &attempt, "api=gone.test:1", PATIENCE_MS); /* as new as before */
+    TURN_UNTIL(scene, attempt.ended == 1);
+    assert_string_equal(report_of(scene, &attempt), "");
+}
+
+static void frees_with_a_trial_under_way(void **state)
+{
+    struct scene *scene = *state;
+    struct attempt attempt;
+    scene->settings.query_timeout_ms = 2000;
+    dns_script_set(scene->dns, "slow.test", DNS_SILENCE, "");
+    for (int turns = 0; turns < 6; turns++) {
+        start(scene);
+        begin_attempt(scene, &attempt, "api=slow.test:80 nowhere.test:1", turns % 2 ? 1 : PATIENCE_MS);
+        turn_for(scene, turns);
+        resolver_free(&scene->resolver);
+    }
+    assert_int_equal(event_base_get_num_events(scene->base, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE),
+                     0);
+}
+
 static void nobody_answers_there(void **state)
 {
     struct scene *scene = *state;
@@ -536,6 +716,12 @@ int main(void)
         SCENE_TEST(follows_a_changed_configuration),
         SCENE_TEST(changed_servers_keep_addresses_until_answered),
         SCENE_TEST(frees_with_questions_under_way),
+        SCENE_TEST(new_names_are_known_when_a_trial_ends),
+        SCENE_TEST(followed_names_are_not_waited_for),
+        SCENE_TEST(every_name_without_address_is_reported),
+        SCENE_TEST(patience_has_an_end),
+        SCENE_TEST(what_is_let_go_is_asked_no_more),
+        SCENE_TEST(frees_with_a_trial_under_way),
         SCENE_TEST(nobody_answers_there),
         SCENE_TEST(refuses_servers_that_are_none),
     };
