@@ -18,14 +18,6 @@ struct serving {
     bool is_worker; /* whatever is wrong, the supervisor has said it */
 };
 
-static void log_findings(const struct config_findings *findings)
-{
-    for (const struct config_finding *finding = findings->first; finding; finding = finding->next)
-        log_write(finding->is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "config", "%s:%u:%u: %.*s",
-                  finding->origin.file, finding->origin.line, finding->origin.column,
-                  SLICE_ARGS(finding->text));
-}
-
 /* At the start to people, later to the log. */
 static void tell_findings(const struct serving *serving, const struct config_findings *findings,
                           bool at_start)
@@ -33,7 +25,7 @@ static void tell_findings(const struct serving *serving, const struct config_fin
     if (at_start && !serving->is_worker)
         cli_print_findings(findings, stderr);
     else if (!serving->is_worker || findings->errors > 0)
-        log_findings(findings);
+        config_findings_log(findings);
 }
 
 /* An override that has no address is a mistake at the start; later the file may have changed. */

@@ -213,6 +213,9 @@ void config_findings_init(struct config_findings *findings);
 /* Frees the findings. */
 void config_findings_fini(struct config_findings *findings);
 
+/* Writes each finding to the log. */
+void config_findings_log(const struct config_findings *findings);
+
 /* Adds an error at `origin`. */
 void config_error(struct config_findings *findings, struct config_origin origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

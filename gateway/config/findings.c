@@ -5,6 +5,8 @@
  */
 #include "config/config.h"
 
+#include "base/log.h"
+
 #include <stdio.h>
 
 enum { FINDINGS_MAX = 100 };
@@ -81,6 +83,14 @@ static void add(struct config_findings *findings, struct config_origin origin, b
     *link = finding;
     if (!finding->next)
         findings->last = finding;
+}
+
+void config_findings_log(const struct config_findings *findings)
+{
+    for (const struct config_finding *finding = findings->first; finding; finding = finding->next)
+        log_write(finding->is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "config", "%s:%u:%u: %.*s",
+                  finding->origin.file, finding->origin.line, finding->origin.column,
+                  SLICE_ARGS(finding->text));
 }
 
 void config_error(struct config_findings *findings, struct config_origin origin, const char *format, ...)

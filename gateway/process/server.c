@@ -22,9 +22,14 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-enum { OFFLOAD_WAITING_MAX = 64, PATIENCE_US = 500 * 1000, DIFFERENCES_LOGGED = 100, TIDYING_S = 1 };
+enum {
+    OFFLOAD_WAITING_MAX = 64,
+    START_PATIENCE_MS = 500, /* with names that do not resolve yet */
+    DIFFERENCES_LOGGED = 100,
+    TIDYING_S = 1
+};
 
-/* A configuration that waits for the addresses of its new upstreams. */
+/* A configuration whose new names are being looked up. */
 struct coming {
     struct snapshot *snapshot; /* NULL when there is none */
     struct sockets sockets;
@@ -34,16 +39,15 @@ struct server {
     struct snapshot *snapshot;
     struct coming coming;
     struct event_base *base;
+    server_answered_fn *answered;
+    void *arg;
     struct mailbox mailbox; /* workers ask for lookups */
     struct access_log *log;
     struct offload *offload; /* half as many threads as serve */
     struct resolver *resolver;
     struct ocsp *ocsp;      /* NULL until a certificate has a responder */
     struct event *deadline; /* of the drain */
-    struct event *patience; /* with upstreams that have no address yet */
     struct event *tidying;  /* when the configuration before is likely to have gone */
-    bool *has_address;      /* by upstream of the newest configuration: its names have given one */
-    uint32_t without_address;
     struct slots_book *slots;
     struct crowd *crowd;
     struct overload *overload;
@@ -55,50 +59,9 @@ struct server {
 
 /* --- names --- */
 
-static const struct config *newest(const struct server *server)
-{
-    return server->coming.snapshot ? server->coming.snapshot->config : server->snapshot->config;
-}
-
-static void note_address(struct server *server, const struct endpoint_set *set)
-{
-    const struct config *config = newest(server);
-    for (uint32_t i = 0; i < config->upstream_count && set->count > 0; i++) {
-        if (server->has_address[i] || !slice_equal(config->upstreams[i].name, slice_of(set->upstream)))
-            continue;
-        server->has_address[i] = true;
-        server->without_address--;
-    }
-    if (server->without_address == 0)
-        event_active(server->patience, EV_TIMEOUT, 0);
-}
-
-/* Names that resolve do so in a moment: waiting for them spares the first clients a 503. Those that do not
- * are not waited for: the gateway serves the other routes. An upstream that was known stays known. */
-static void follow_names(struct server *server)
-{
-    const struct config *config = newest(server);
-    const struct config *before = server->coming.snapshot ? server->snapshot->config : NULL;
-    bool *had_address = server->has_address;
-    server->has_address = calloc(config->upstream_count + 1u, sizeof(bool));
-    CHECK(server->has_address != NULL);
-    server->without_address = 0;
-    for (uint32_t i = 0; i < config->upstream_count; i++) {
-        for (uint32_t j = 0; before && j < before->upstream_count; j++)
-            if (slice_equal(config->upstreams[i].name, before->upstreams[j].name))
-                server->has_address[i] = had_address[j];
-        server->without_address += !server->has_address[i];
-    }
-    free(had_address);
-    struct timeval patience = {.tv_usec = server->without_address > 0 ? PATIENCE_US : 0};
-    event_add(server->patience, &patience);
-    resolver_follow(server->resolver, config);
-}
-
 static void publish(void *arg, struct endpoint_set *set)
 {
     struct server *server = arg;
-    note_address(server, set);
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_adopt(server->threads[i], set);
 }
@@ -155,6 +118,15 @@ static void relieve(void *arg)
         thread_shed(server->threads[i]);
 }
 
+/* Accepts that there is nothing that waits. */
+static void let_go(struct server *server)
+{
+    if (server->coming.snapshot)
+        resolver_let_go(server->resolver);
+    sockets_close(&server->coming.sockets);
+    snapshot_unref(&server->coming.snapshot);
+}
+
 /* --- stopping --- */
 
 static void deliver_ended(struct letter *letter, void *receiver)
@@ -196,6 +168,7 @@ void server_drain(struct server *server)
     struct timeval timeout = {(time_t)(timeout_us / 1000000), (suseconds_t)(timeout_us % 1000000)};
     server->stopping = true;
     log_info("server", "draining");
+    let_go(server);
     event_add(server->deadline, &timeout);
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_drain(server->threads[i]);
@@ -235,6 +208,7 @@ static void on_tidying(evutil_socket_t fd, short what, void *arg)
 static void take_over(struct server *server)
 {
     struct coming *coming = &server->coming;
+    resolver_follow(server->resolver, coming->snapshot->config);
     for (uint32_t i = 0; i < server->thread_count; i++)
         thread_serve(server->threads[i], coming->snapshot, sockets_of(&coming->sockets, i));
     sockets_forget(&coming->sockets);
@@ -246,33 +220,46 @@ static void take_over(struct server *server)
     follow_responders(server, tls_of(server->snapshot));
     overload_follow(server->overload, server->snapshot->config, server->thread_count);
     event_add(server->tidying, &(struct timeval){.tv_sec = TIDYING_S});
-    log_info("server", "serving the new configuration generation=%llu",
-             (unsigned long long)server->snapshot->generation);
 }
 
-static void on_patience(evutil_socket_t fd, short what, void *arg)
+/* Whether every new name has an address; says which have not. */
+static bool check_names(struct server *server)
 {
-    (void)fd, (void)what;
+    struct config_findings findings;
+    config_findings_init(&findings);
+    resolver_report(server->resolver, &findings);
+    config_findings_log(&findings);
+    bool good = findings.errors == 0;
+    config_findings_fini(&findings);
+    return good;
+}
+
+static void on_tried(void *arg)
+{
     struct server *server = arg;
-    event_del(server->patience);
-    if (server->coming.snapshot && !server->stopping)
+    bool good = check_names(server);
+    if (good)
         take_over(server);
+    else
+        let_go(server);
+    server->answered(server->arg, good);
+    if (good)
+        log_info("server", "serving the new configuration generation=%llu",
+                 (unsigned long long)server->snapshot->generation);
 }
 
 const struct snapshot *server_snapshot(const struct server *server)
 {
-    return server->coming.snapshot ? server->coming.snapshot : server->snapshot;
+    return server->snapshot;
 }
 
 void server_serve(struct server *server, struct snapshot *snapshot, struct sockets *sockets)
 {
-    if (server->coming.snapshot && !server->stopping)
-        take_over(server);
-    snapshot_unref(&server->coming.snapshot);
-    sockets_close(&server->coming.sockets);
+    struct name_trial_terms terms = {RESOLVER_PATIENCE_MS, on_tried, server};
+    CHECK(server->coming.snapshot == NULL && !server->stopping);
     server->coming = (struct coming){snapshot, *sockets};
     *sockets = (struct sockets){0};
-    follow_names(server);
+    resolver_try(server->resolver, snapshot->config, &terms);
 }
 
 void server_reopen_log(struct server *server, int log_destination)
@@ -300,6 +287,22 @@ static void make_threads(struct server *server, struct sockets *sockets)
     sockets_forget(sockets);
 }
 
+static void on_first_tried(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* Names that resolve do so in a moment: waiting for them spares the first clients a 503. Those that do not
+ * are no reason not to start, for services start in any order: the gateway serves the other routes. */
+static void wait_for_names(struct server *server)
+{
+    bool tried = false;
+    struct name_trial_terms terms = {START_PATIENCE_MS, on_first_tried, &tried};
+    resolver_try(server->resolver, server->snapshot->config, &terms);
+    while (!tried)
+        event_base_loop(server->base, EVLOOP_ONCE);
+}
+
 static bool start_resolver(struct server *server)
 {
     struct resolver_settings settings = {.hosts_path = getenv("PORTICO_HOSTS"),
@@ -311,9 +314,8 @@ static bool start_resolver(struct server *server)
         log_error("server", "cannot start the resolver");
         return false;
     }
-    follow_names(server);
-    while (event_pending(server->patience, EV_TIMEOUT, NULL))
-        event_base_loop(server->base, EVLOOP_ONCE);
+    wait_for_names(server);
+    resolver_follow(server->resolver, server->snapshot->config);
     return true;
 }
 
@@ -343,6 +345,8 @@ struct server *server_start(const struct server_settings *settings)
     struct server *server = calloc(1, sizeof *server);
     CHECK(server != NULL);
     server->base = settings->base;
+    server->answered = settings->answered;
+    server->arg = settings->arg;
     server->snapshot = snapshot_ref(settings->snapshot);
     server->slots = slots_book_new();
     server->crowd = crowd_new();
@@ -350,9 +354,8 @@ struct server *server_start(const struct server_settings *settings)
         overload_start(&(struct overload_settings){server->base, server->crowd, relieve, server});
     mailbox_open(&server->mailbox, server->base, server);
     server->deadline = event_new(server->base, -1, 0, on_deadline, server);
-    server->patience = event_new(server->base, -1, 0, on_patience, server);
     server->tidying = event_new(server->base, -1, 0, on_tidying, NULL);
-    CHECK(server->deadline != NULL && server->patience != NULL && server->tidying != NULL);
+    CHECK(server->deadline != NULL && server->tidying != NULL);
     if (!prepare(server, settings)) {
         server_end(&server);
         return NULL;
@@ -376,16 +379,13 @@ void server_end(struct server **server_at)
         thread_end(&server->threads[i]);
     slots_book_free(&server->slots);
     crowd_free(&server->crowd);
+    let_go(server);
     resolver_free(&server->resolver);
     ocsp_stop(&server->ocsp);
     mailbox_close(&server->mailbox);
     access_log_close(&server->log);
     event_free(server->deadline);
-    event_free(server->patience);
     event_free(server->tidying);
-    sockets_close(&server->coming.sockets);
-    snapshot_unref(&server->coming.snapshot);
     snapshot_unref(&server->snapshot);
-    free(server->has_address);
     free(server);
 }

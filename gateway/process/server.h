@@ -13,22 +13,30 @@ struct event_base;
 struct server;
 struct tls_context;
 
+/* What has become of server_serve(): taken into service, or refused, after saying why. */
+typedef void server_answered_fn(void *arg, bool taken);
+
 /* What a server is started with. */
 struct server_settings {
     struct event_base *base;   /* the control thread's; its loop is broken when all threads have ended */
     struct snapshot *snapshot; /* a reference is taken */
     struct sockets *sockets;   /* taken over */
     int log_destination;       /* of access_log_destination(); taken over */
+    server_answered_fn *answered;
+    void *arg;
 };
 
-/* Starts serving; every listener accepts when it comes back. NULL after logging why not. */
+/* Starts serving; every listener accepts when it comes back. Names that do not resolve cost their own routes
+ * a 503. NULL after logging why not. */
 MUST_USE struct server *server_start(const struct server_settings *settings);
 
 /* What is in force. */
 const struct snapshot *server_snapshot(const struct server *server);
 
-/* Takes a configuration into service as soon as its names have had a chance to resolve, without touching what
- * is under way. Takes over the snapshot and the sockets (-1 where a listener stays). */
+/* Takes a configuration into service, without touching what is under way, once the names that it has and the
+ * one in force has not are known; when one of them stays unknown (within RESOLVER_PATIENCE_MS) the one in
+ * force stays, too. Takes over the snapshot and the sockets (-1 where a listener stays). `answered` follows,
+ * from the loop, unless the server drains before. One at a time, and not while it drains. */
 void server_serve(struct server *server, struct snapshot *snapshot, struct sockets *sockets);
 
 /* Uses this context for handshakes that begin from now on. */

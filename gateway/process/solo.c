@@ -22,20 +22,37 @@ struct solo {
     struct event_base *base;
     struct event *signals[SIGNAL_COUNT];
     struct generation in_force;
+    struct generation coming; /* the server has it and has not answered yet */
+    bool outdated;            /* asked to reload since */
     struct server *server;
     uint32_t threads;
     bool stopping;
 };
 
+/* One at a time. */
 static void reload(struct solo *solo)
 {
-    struct generation next;
-    if (!generation_make(&next, solo->source, &solo->in_force, solo->threads)) {
-        log_error("server", "the old configuration stays");
+    struct generation *coming = &solo->coming;
+    solo->outdated = coming->snapshot;
+    if (solo->outdated)
         return;
+    if (generation_make(coming, solo->source, &solo->in_force, solo->threads))
+        server_serve(solo->server, snapshot_ref(coming->snapshot), &coming->sockets);
+    else
+        log_error("server", "the old configuration stays");
+}
+
+static void on_answered(void *arg, bool taken)
+{
+    struct solo *solo = arg;
+    if (taken) {
+        generation_replace(&solo->in_force, &solo->coming);
+    } else {
+        generation_fini(&solo->coming);
+        log_error("server", "the old configuration stays");
     }
-    server_serve(solo->server, snapshot_ref(next.snapshot), &next.sockets);
-    generation_replace(&solo->in_force, &next);
+    if (solo->outdated)
+        reload(solo);
 }
 
 static void stop(struct solo *solo)
@@ -84,7 +101,9 @@ static bool start(struct solo *solo)
     struct server_settings settings = {.base = solo->base,
                                        .snapshot = first->snapshot,
                                        .sockets = &first->sockets,
-                                       .log_destination = log_destination};
+                                       .log_destination = log_destination,
+                                       .answered = on_answered,
+                                       .arg = solo};
     solo->server = server_start(&settings);
     return solo->server != NULL;
 }
@@ -103,6 +122,7 @@ int solo_run(const struct generation_source *source, solo_ready_fn *ready, void 
             event_free(solo.signals[i]);
     }
     server_end(&solo.server);
+    generation_fini(&solo.coming);
     generation_fini(&solo.in_force);
     event_base_free(solo.base);
     return started ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -41,6 +41,7 @@ struct supervisor {
     struct generation in_force;
     struct generation coming; /* the worker has it and has not answered yet */
     bool outdated;            /* asked to reload since, or since the upgrade began */
+    bool wants_upgrade;       /* asked to since */
     uint32_t threads;
     int log_destination;
     struct tls_watch *tls_watch;
@@ -106,7 +107,7 @@ static void notify_serving(const struct supervisor *supervisor)
            (unsigned long long)supervisor->in_force.snapshot->generation);
 }
 
-static void reload(struct supervisor *supervisor);
+static void catch_up(struct supervisor *supervisor);
 
 static void keep_the_old(struct supervisor *supervisor)
 {
@@ -133,8 +134,7 @@ static void on_answer(struct supervisor *supervisor, bool taken)
         take_the_new(supervisor);
     else
         keep_the_old(supervisor);
-    if (supervisor->outdated)
-        reload(supervisor);
+    catch_up(supervisor);
 }
 
 /* Whole or not at all: whatever is wrong, the old configuration stays. Without a worker at the moment there
@@ -261,8 +261,7 @@ static void on_death(struct supervisor *supervisor, int status)
         return;
     }
     start_later(supervisor);
-    if (supervisor->outdated && !supervisor->upgrade)
-        reload(supervisor);
+    catch_up(supervisor);
 }
 
 /* --- signals --- */
@@ -291,7 +290,7 @@ static void drain(struct supervisor *supervisor)
     enum link_kind order = supervisor->stopping ? LINK_KILL : LINK_DRAIN;
     supervisor->stopping = true;
     sockets_close(&supervisor->in_force.sockets);
-    sockets_close(&supervisor->coming.sockets);
+    generation_fini(&supervisor->coming);
     if (supervisor->child.pid == 0) {
         end(supervisor, EXIT_SUCCESS);
         return;
@@ -328,17 +327,29 @@ static void on_upgraded(void *arg, pid_t pid, const char *problem)
 /* Sockets must not change hands while a reload changes them. */
 static void upgrade(struct supervisor *supervisor)
 {
-    const char *problem = getpid() == 1          ? "the first process of a container cannot be replaced"
-                          : supervisor->upgrade  ? "one is under way"
-                          : supervisor->stopping ? "this process is draining"
-                          : !supervisor->has_served || supervisor->coming.snapshot
-                              ? "a configuration is on its way"
-                              : NULL;
+    const char *problem = getpid() == 1             ? "the first process of a container cannot be replaced"
+                          : supervisor->upgrade     ? "one is under way"
+                          : supervisor->stopping    ? "this process is draining"
+                          : !supervisor->has_served ? "the first configuration is on its way"
+                                                    : NULL;
+    supervisor->wants_upgrade = !problem && supervisor->coming.snapshot;
     if (problem)
         log_error("supervisor", "no upgrade: %s", problem);
+    else if (supervisor->wants_upgrade)
+        log_info("supervisor", "the upgrade waits for the end of the reload");
     else
         supervisor->upgrade =
             upgrade_start(supervisor->base, &supervisor->in_force, supervisor->argv, on_upgraded, supervisor);
+}
+
+/* With what was asked for while a configuration was on its way. The process that an upgrade starts reads the
+ * newest file, so a reload comes after it. */
+static void catch_up(struct supervisor *supervisor)
+{
+    if (supervisor->wants_upgrade)
+        upgrade(supervisor);
+    if (supervisor->outdated && !supervisor->upgrade)
+        reload(supervisor);
 }
 
 static void reopen_log(struct supervisor *supervisor)

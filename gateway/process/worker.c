@@ -50,6 +50,11 @@ static void become(const struct link_message *message)
         exit(EXIT_FAILURE);
 }
 
+static void on_answered(void *arg, bool taken)
+{
+    say(arg, taken ? LINK_TAKEN : LINK_REFUSED);
+}
+
 /* --- what is served --- */
 
 static void take_sockets(struct worker *worker, const struct link_message *message)
@@ -86,7 +91,9 @@ static void start(struct worker *worker, struct snapshot *snapshot)
     struct server_settings settings = {.base = worker->base,
                                        .snapshot = snapshot,
                                        .sockets = &worker->sockets,
-                                       .log_destination = worker->log_destination};
+                                       .log_destination = worker->log_destination,
+                                       .answered = on_answered,
+                                       .arg = worker};
     worker->log_destination = -1;
     worker->server = server_start(&settings);
     snapshot_unref(&snapshot);
@@ -105,7 +112,6 @@ static void serve(struct worker *worker, const struct link_message *message)
             start(worker, snapshot);
         worker->failed = worker->server == NULL;
     } else if (snapshot) {
-        say(worker, LINK_TAKEN);
         server_serve(worker->server, snapshot, &worker->sockets);
     } else {
         sockets_close(&worker->sockets);

@@ -1,6 +1,7 @@
 """Fixtures of every scenario: upstream(...) starts a scripted upstream, portico(...) a gateway in front of it."""
 import pytest
 
+from lib.dns import NameServer
 from lib.gateway import Gateway, configuration, passable
 from lib.ports import free_port
 from lib.upstream import Upstream
@@ -30,6 +31,14 @@ def upstream():
         each.close()
     errors = [error for each in started for error in each.errors]
     assert not errors, errors
+
+
+@pytest.fixture
+def names():
+    """A name server, for `environment=names.environment`."""
+    server = NameServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -1,18 +1,10 @@
 """Upstreams by name: resolved in the background, followed when they move, and no reason not to start."""
 import pytest
 
-from lib.dns import NameServer
 from lib.faults import assert_made_here
 from lib.gateway import route_to
 from lib.upstream import named
 from lib.wait import wait_until
-
-
-@pytest.fixture
-def names():
-    server = NameServer()
-    yield server
-    server.close()
 
 
 def body_of(gateway, target="/"):

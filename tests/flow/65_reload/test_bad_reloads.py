@@ -5,11 +5,10 @@ import socket
 import pytest
 
 from lib import yaml
-from lib.dns import NameServer
 from lib.gateway import route_to
 from lib.tls import tls_listener
 from lib.upstream import named
-from lib.wait import wait_until
+
 
 def broken_syntax(config, folder, busy_port):
     return yaml.dump(config).replace("sites:", "sites: [}", 1), r"error config: .*portico\.yaml:\d+:\d+: "
@@ -26,13 +25,20 @@ def taken_port(config, folder, busy_port):
     return yaml.dump(config), r"error server: .*portico\.yaml:\d+:\d+: cannot listen on .*: Address already in use"
 
 
+def name_that_does_not_resolve(config, folder, busy_port):
+    config["upstreams"] = {**config["upstreams"], "late": {"servers": [f"late.test:{busy_port}"]}}
+    config["sites"] = [{"hosts": ["*"], "routes": [route_to("late", "/late"), *config["sites"][0]["routes"]]}]
+    return yaml.dump(config), r"error config: .*portico\.yaml:\d+:\d+: upstream late: server late\.test:\d+ does not resolve: NXDOMAIN"
+
+
 def no_file(config, folder, busy_port):
     return None, r"error config: .*portico\.yaml.* No such file or directory"
 
 
-@pytest.mark.parametrize("make", [broken_syntax, missing_certificate, taken_port, no_file])
-def test_the_old_configuration_serves_on(portico, upstream, tmp_path, make):
-    gateway = portico({"old": upstream(named("old")), "new": upstream(named("new"))}, routes=[route_to("old")])
+@pytest.mark.parametrize("make", [broken_syntax, missing_certificate, taken_port, name_that_does_not_resolve, no_file])
+def test_the_old_configuration_serves_on(portico, upstream, names, tmp_path, make):
+    gateway = portico({"old": upstream(named("old")), "new": upstream(named("new"))}, names.environment,
+                      routes=[route_to("old")])
     worker, good = gateway.worker(), {**gateway.config, "sites": [{"hosts": ["*"], "routes": [route_to("new")]}]}
     with gateway.client() as client, socket.create_server(("127.0.0.1", 0)) as busy:
         assert client.get("/").body == b"old"
@@ -45,21 +51,3 @@ def test_the_old_configuration_serves_on(portico, upstream, tmp_path, make):
         gateway.reload(good)
         assert client.get("/").body == b"new"
     assert gateway.worker() == worker
-
-
-def test_a_name_that_does_not_resolve_costs_its_own_routes(portico, upstream):
-    """It is no reason to refuse the rest; and it is asked for again."""
-    app, names = upstream(named("app")), NameServer()
-    gateway = portico({"app": app}, environment=names.environment)
-    with gateway.client() as client:
-        config = {**gateway.config, "sites": [{"hosts": ["*"], "routes": [route_to("late", "/late"), route_to("app")]}]}
-        config["upstreams"] = {**config["upstreams"], "late": {"servers": [f"late.test:{app.port}"]}}
-        gateway.reload(config)
-        assert client.get("/").body == b"app"
-        late = client.get("/late")
-        assert late.status == 503 and "dns_error" in late.get("Proxy-Status")
-        said = [line for line in gateway.stderr().splitlines() if "does not resolve" in line]
-        assert len(said) == 1 and "upstream late: server late.test:" in said[0]
-        names.zone["late.test"] = ["127.0.0.1"]
-        wait_until(lambda: client.get("/late").status == 200, "the name to be found")
-    names.close()

@@ -57,12 +57,11 @@ def upgrade_to(gateway, program, what):
 
 
 def test_a_reload_during_an_upgrade_is_the_new_process_s(gateway, program):
-    release, heard = upgrade_to(gateway, program, f'exec {BINARY} "$@"'), gateway.manager.count("MAINPID")
+    release = upgrade_to(gateway, program, f'exec {BINARY} "$@"')
     gateway.serve("second")
     said(gateway, "the reload waits for the end of the upgrade")
     release()
-    old, gateway.process = gateway.process, Adopted(int(gateway.manager.wait("MAINPID", heard + 1)["MAINPID"]))
-    assert old.wait(PATIENCE) == 0
+    becomes_new(gateway)
     said(gateway, "serving the new configuration generation=2")  # it might have read the file before it was changed
     serves(gateway, "second")
 
@@ -77,11 +76,32 @@ def test_a_reload_during_an_upgrade_that_fails_is_made_up_for(gateway, program):
     serves(gateway, "second")
 
 
-def test_no_upgrade_while_a_configuration_is_on_its_way(gateway):
+def becomes_new(gateway):
+    """Comes back when the new process serves and the old one has ended."""
+    old, gateway.process = gateway.process, Adopted(int(gateway.manager.wait("MAINPID")["MAINPID"]))
+    assert old.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("newest", ["second", "third"])
+def test_an_upgrade_waits_for_the_configuration_that_is_on_its_way(gateway, newest):
+    """And a file that is newer still is the new process's."""
+    hold_reload(gateway, "second")
+    for _ in range(2):
+        gateway.signal(signal.SIGUSR2)
+        said(gateway, "the upgrade waits for the end of the reload")
+    gateway.serve(newest)
+    os.kill(gateway.worker(), signal.SIGCONT)
+    becomes_new(gateway)
+    serves(gateway, newest)
+    assert "no upgrade" not in gateway.stderr()
+
+
+def test_an_upgrade_that_was_asked_for_outlives_the_worker(gateway):
     hold_reload(gateway, "second")
     gateway.signal(signal.SIGUSR2)
-    said(gateway, "no upgrade: a configuration is on its way")
-    os.kill(gateway.worker(), signal.SIGCONT)
+    said(gateway, "the upgrade waits for the end of the reload")
+    kill_worker(gateway)
+    becomes_new(gateway)
     serves(gateway, "second")
 
 

@@ -121,6 +121,23 @@ def test_what_is_under_way_is_finished_by_the_old_process(portico, upstream, pro
     assert old.wait(PATIENCE) == 0
 
 
+def test_a_name_that_does_not_resolve_is_no_obstacle(portico, upstream, names, program):
+    """An upgrade is a start: whatever the old process knew of names, the new one may not. With a reload it is one."""
+    app = upstream(named("app"))
+    gateway = portico({"app": app, "missing": f"missing.test:{app.port}"}, names.environment, program=program(),
+                      routes=[route_to("missing", "/missing"), route_to("app")])
+    upgrade(gateway)
+    with gateway.client() as client:
+        assert client.get("/").body == b"app" and client.get("/missing").status == 503
+        names.zone["missing.test"] = ["127.0.0.1"]
+        wait_until(lambda: client.get("/missing").status == 200, "the name to be found")
+    gateway.rewrite(lambda config: config["upstreams"].update(late={"servers": [f"late.test:{app.port}"]}))
+    gateway.refuse_reload()
+    upgrade(gateway)
+    with gateway.client() as client:
+        assert client.get("/").body == b"app"
+
+
 @pytest.mark.parametrize("script, said", [
     ("exit 3", "it has ended before it was ready"), ("exec sleep 600", "it does not become ready"), (None, 'unknown key "nothing"'),
 ], ids=["ends", "hangs", "bad file"])

@@ -23,8 +23,8 @@ def command(*arguments):
 @pytest.fixture
 def served(portico, upstream):
     """served(upstream) is a gateway with a pidfile in a folder of its own."""
-    def start(app=None, **process):
-        gateway = portico(app or upstream(named("app")), process={"pidfile": "portico.pid", **process})
+    def start(app=None, environment=None, **process):
+        gateway = portico(app or upstream(named("app")), environment, process={"pidfile": "portico.pid", **process})
         gateway.pidfile = gateway.directory / "portico.pid"
         return gateway
     return start
@@ -69,6 +69,16 @@ def test_reload(served):
     done = command("reload", gateway.config_file)
     assert done.returncode == 0, done.stderr
     wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+
+
+def test_reload_to_a_name_that_does_not_resolve(served, names):
+    """The command checks the file and asks; what comes of it stands in the log, as it does for a port that is busy."""
+    gateway = served(environment=names.environment)
+    gateway.rewrite(lambda config: config["upstreams"].update(late={"servers": ["late.test:80"]}))
+    done = command("reload", gateway.config_file)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    wait_until(lambda: "the old configuration stays" in gateway.stderr(), "the refusal")
+    assert "upstream late: server late.test:80 does not resolve" in gateway.stderr()
 
 
 def test_stop_waits_for_the_end(served):

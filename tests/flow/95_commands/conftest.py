@@ -1,6 +1,7 @@
 """Fixtures of the commands: trial(...) starts `portico try`, command(...) runs one that ends by itself."""
 import itertools
 import json
+import os
 import re
 import subprocess
 
@@ -18,7 +19,8 @@ HOST = "star-meet.com"
 class Trial(Gateway):
     """portico try FILE with the listeners of the file on free ports; clients use the last one."""
 
-    def __init__(self, file, directory, listeners, options):
+    def __init__(self, file, directory, listeners, options, environment=None):
+        self.config_file = file
         self.ports, self.directory = {listener: free_port() for listener in listeners}, directory
         self.port = next(reversed(self.ports.values()), None)
         self.stdout_file, self.stderr_file = directory / "stdout", directory / "stderr"
@@ -26,7 +28,7 @@ class Trial(Gateway):
             options = [*options, "--override", f"{listener}=127.0.0.1:{port}"]
         with open(self.stdout_file, "wb") as stdout, open(self.stderr_file, "wb") as stderr:
             self.process = subprocess.Popen([BINARY, "try", file, *options], cwd=directory, stdin=subprocess.DEVNULL,
-                                            stdout=stdout, stderr=stderr)
+                                            stdout=stdout, stderr=stderr, env={**os.environ, **(environment or {})})
         self.pid = self.process.pid  # one process does everything
         self.deaths = 0
         wait_until(self._said_everything, "the lines", PATIENCE)
@@ -56,7 +58,7 @@ def trial(tmp_path):
     """trial() tries conf/starmeet.yaml, with clients that speak TLS; trial(config) a configuration that listens on :80."""
     started = []
 
-    def start(config=None, options=(), listeners=None):
+    def start(config=None, options=(), listeners=None, environment=None):
         directory = tmp_path / f"trial{len(started)}"
         directory.mkdir()
         file = example("starmeet.yaml")
@@ -65,7 +67,7 @@ def trial(tmp_path):
             file.write_text(yaml.dump(config))
         if listeners is None:
             listeners = [":80"] if config else [":80", ":443"]
-        started.append(Trial(file, directory, listeners, options))
+        started.append(Trial(file, directory, listeners, options, environment))
         return started[-1]
 
     yield start

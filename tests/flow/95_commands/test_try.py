@@ -10,6 +10,7 @@ import time
 import pytest
 import websockets
 
+from lib import yaml
 from lib.client import accept_of, chunked, get, post, upgrade
 from lib.faults import assert_made_here
 from lib.gateway import route_to
@@ -319,6 +320,52 @@ def test_stops_with_everything_open(trial):
     assert gateway.wait_ended() == 0
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def named_trial(trial, upstream, names):
+    """An upstream that --override gives a name to, which does not resolve; and the file with and without it."""
+    app = upstream(named("app"))
+    without = config({"app": "app.test:80"})
+    with_name = config({"app": "app.test:80", "late": "late.test:80"}, [route_to("late", "/late"), route_to("app")])
+    options = ["--override", f"app.test:80={app.address}", "--override", f"late.test:80=real.test:{app.port}"]
+    return trial(with_name, options, environment=names.environment), without, with_name
+
+
+def test_a_reload_waits_for_names(named_trial, names):
+    """As it does with a supervisor; a start does not."""
+    gateway, without, with_name = named_trial
+    with gateway.client() as client:
+        assert client.get("/").body == b"app"
+        assert_made_here(client.get("/late"), "unresolved")
+        gateway.reload(without)
+        for zone, why in ((names.SILENT, "no answer"), ([], "the name has no address")):
+            names.zone["real.test"] = zone
+            gateway.config_file.write_text(yaml.dump(with_name))
+            gateway.refuse_reload()
+            assert f"does not resolve: {why} (asked {names.address})" in gateway.stderr()
+            assert client.get("/late").body == b"app"
+        names.zone["real.test"] = ["127.0.0.1"]
+        gateway.reload(with_name)
+        assert client.get("/late").body == b"app"
+    assert gateway.stderr().count("the old configuration stays") == 2
+
+
+def test_the_newest_file_wins_while_names_are_waited_for(named_trial, names):
+    gateway, without, with_name = named_trial
+    gateway.reload(without)
+    names.zone["real.test"], asked = names.SILENT, names.count("real.test")
+    gateway.config_file.write_text(yaml.dump(with_name))
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: names.count("real.test") > asked, "the question")
+    gateway.reload(config({"app": "app.test:80"}, [route_to("app", "/new")]))
+    with gateway.client() as client:
+        assert client.get("/new").body == b"app" and client.get("/").status == 404
+    gateway.config_file.write_text(yaml.dump(with_name))
+    asked = names.count("real.test")
+    gateway.signal(signal.SIGHUP)
+    wait_until(lambda: names.count("real.test") > asked, "the question again")
+    gateway.stop()  # does not wait
 
 
 def test_a_stand_in_forgets_who_left(trial):
