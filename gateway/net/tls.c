@@ -27,7 +27,7 @@ struct tls {
 /* What both sides have in common. NULL when `ssl` is, or when memory is short: it stays the caller's. */
 static struct tls *tls_new(SSL *ssl, int fd)
 {
-    BIO *socket = ssl ? tls_socket_new(fd) : NULL;
+    BIO *socket = ssl ? tls_socket_new(fd, ssl) : NULL;
     if (socket == NULL) {
         ERR_clear_error();
         return NULL;

@@ -20,6 +20,7 @@ enum {
 
 struct tls_socket {
     int fd;
+    const SSL *ssl;
     bool more, eof;
     const char *ahead; /* bytes read and not asked for yet: in the thread's buffer, or in `kept` */
     size_t ahead_len;
@@ -33,11 +34,18 @@ static struct tls_socket *socket_of(BIO *bio)
     return BIO_get_data(bio);
 }
 
+/* Nobody waits for it. The kernel lets go of it after a fifth of a second, if the answer takes longer. */
+static bool is_ticket_before_answer(const struct tls_socket *socket)
+{
+    return socket->ahead_len > 0 && SSL_get_state(socket->ssl) == TLS_ST_SW_SESSION_TICKET;
+}
+
 static int sock_write(BIO *bio, const char *at, int len)
 {
     struct tls_socket *socket = socket_of(bio);
     BIO_clear_retry_flags(bio);
-    ssize_t sent = send(socket->fd, at, (size_t)len, MSG_NOSIGNAL | (socket->more ? MSG_MORE : 0));
+    bool more = socket->more || is_ticket_before_answer(socket);
+    ssize_t sent = send(socket->fd, at, (size_t)len, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     if (sent < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_write(bio);
     return (int)sent;
@@ -100,7 +108,7 @@ static void make_method(void)
     BIO_meth_set_destroy(method, sock_destroy);
 }
 
-BIO *tls_socket_new(int fd)
+BIO *tls_socket_new(int fd, const SSL *ssl)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_method);
@@ -112,6 +120,7 @@ BIO *tls_socket_new(int fd)
         return NULL;
     }
     socket->fd = fd;
+    socket->ssl = ssl;
     BIO_set_data(bio, socket);
     BIO_set_init(bio, 1);
     return bio;

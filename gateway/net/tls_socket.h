@@ -1,16 +1,18 @@
 /*
  * What OpenSSL reads and writes on: a BIO on a non-blocking socket that asks the kernel less often than
  * OpenSSL's own. One read brings a whole small record, not first its header; records of which more are about
- * to follow are held back by the kernel until they fill a segment. Belongs to one thread.
+ * to follow are held back by the kernel until they fill a segment, and so is the ticket for a client that has
+ * asked with the end of its handshake: it leaves with the answer. Belongs to one thread.
  */
 #ifndef PORTICO_NET_TLS_SOCKET_H
 #define PORTICO_NET_TLS_SOCKET_H
 
-#include <openssl/bio.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 
-/* A BIO on the socket, which stays the caller's. NULL when memory is short. SSL_set_bio() takes it over. */
-BIO *tls_socket_new(int fd);
+/* A BIO on the socket, which stays the caller's; for `ssl`, whose SSL_set_bio() takes it over. NULL when
+ * memory is short. */
+BIO *tls_socket_new(int fd, const SSL *ssl);
 
 /* Whether what is written next is the beginning of more that will be written at once (MSG_MORE of send(2)).
  */

@@ -27,7 +27,7 @@ static struct line line_new(void)
 {
     int ends[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-    return (struct line){tls_socket_new(ends[0]), ends[0], ends[1]};
+    return (struct line){tls_socket_new(ends[0], NULL), ends[0], ends[1]};
 }
 
 static void line_free(struct line *line)
@@ -153,7 +153,7 @@ static struct line tcp_line(void)
     setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     int far = accept(listener, NULL, NULL);
     close(listener);
-    return (struct line){tls_socket_new(near), near, far};
+    return (struct line){tls_socket_new(near, NULL), near, far};
 }
 
 static void test_what_more_follows_leaves_with_it(void **state)
