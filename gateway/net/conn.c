@@ -430,8 +430,6 @@ static struct conn *conn_new(struct loop *loop, int fd, struct conn_owner owner)
     conn->owner = owner;
     task_init(&conn->flush_task, &loop->tasks, run_flush, true);
     counters_add(loop->counters, COUNTER_sockets_opened, 1);
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     CHECK(event_assign(&conn->read_event, loop->base, fd, EV_READ | EV_PERSIST, on_readable, conn) == 0);
     return conn;
 }
@@ -532,6 +530,8 @@ struct conn *conn_dial(struct loop *loop, const struct address *address, struct 
         errno = error;
         return NULL;
     }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct conn *conn = conn_new(loop, fd, owner);
     conn->connecting = true;
     conn_wait_writable(conn, true);

@@ -40,7 +40,8 @@ struct conn_owner {
     void *owner;
 };
 
-/* Takes over a connected, non-blocking socket. NULL (the socket is closed) when it cannot be registered. */
+/* Takes over a connected socket as a listener gives it. NULL (the socket is closed) when it cannot be
+ * registered. */
 struct conn *conn_accept(struct loop *loop, int fd, struct conn_owner owner);
 
 /* What the conn holds among its like, given up when it is closed; nothing at first. */

@@ -172,6 +172,8 @@ struct listener *listener_start(struct loop *loop, int fd, struct crowd *crowd, 
 {
     struct listener *listener = calloc(1, sizeof *listener);
     CHECK(listener != NULL);
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* its clients' sockets inherit it */
     listener->loop = loop;
     listener->fd = fd;
     listener->crowd = crowd;

@@ -13,7 +13,8 @@
 
 struct listener;
 
-/* A client has connected; takes over the non-blocking socket and its place. */
+/* A client has connected; takes over the socket, which neither blocks nor delays what is written
+ * (TCP_NODELAY), and its place. */
 typedef void listener_accept_fn(void *arg, int fd, const struct address *remote, struct crowd_place place);
 
 /* Makes a non-blocking socket that listens on the name: ":port" means every IPv4 and IPv6 address. TCP

@@ -6,6 +6,7 @@
 
 #include "../turning.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -111,6 +112,10 @@ static void a_client_is_accepted(void **state)
     assert_true(address_equal(&remotes[0], &client));
     assert_true(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
+    int undelayed = 0;
+    socklen_t len = sizeof undelayed;
+    assert_int_equal(getsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &undelayed, &len), 0);
+    assert_int_equal(undelayed, 1);
     say(clients[0], "x");
     char byte = 0;
     TURN_UNTIL(byte == 'x' || read(fds[0], &byte, 1) == 1);
