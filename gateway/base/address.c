@@ -1,7 +1,7 @@
 /*
  * The texts and comparisons of base/address.h. Numbers are read strictly (no signs, no leading zeros, no
- * other bases), so that a configuration means one thing. inet_pton and inet_ntop do the literals; nothing
- * here resolves.
+ * other bases), so that a configuration means one thing. inet_pton reads the literals; they are printed here,
+ * for a client's is printed once a request. Nothing here resolves.
  */
 #include "base/address.h"
 
@@ -132,22 +132,106 @@ static size_t put(char text_out[ADDRESS_TEXT_MAX], struct slice text)
     return text.len;
 }
 
-size_t address_print_host(const struct address *address, char text_out[ADDRESS_TEXT_MAX])
+struct remote_address address_remote(const struct address *address)
 {
-    const char *printed = NULL;
-    if (address->any.sa_family == AF_UNIX)
-        return put(text_out, SLICE("unix:"));
+    struct remote_address remote = {.any.sa_family = address->any.sa_family};
     if (address->any.sa_family == AF_INET)
-        printed = inet_ntop(AF_INET, &address->in.sin_addr, text_out, ADDRESS_TEXT_MAX);
+        remote.in = address->in;
     else if (address->any.sa_family == AF_INET6)
-        printed = inet_ntop(AF_INET6, &address->in6.sin6_addr, text_out, ADDRESS_TEXT_MAX);
-    return printed ? strlen(text_out) : put(text_out, SLICE("unknown"));
+        remote.in6 = address->in6;
+    return remote;
+}
+
+struct address address_of_remote(const struct remote_address *remote)
+{
+    struct address address = {.any.sa_family = remote->any.sa_family, .len = sizeof(sa_family_t)};
+    if (remote->any.sa_family == AF_INET)
+        address.in = remote->in, address.len = sizeof remote->in;
+    else if (remote->any.sa_family == AF_INET6)
+        address.in6 = remote->in6, address.len = sizeof remote->in6;
+    return address;
+}
+
+static char *print_octet(char *at, unsigned octet)
+{
+    if (octet >= 100)
+        *at++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *at++ = (char)('0' + octet / 10 % 10);
+    *at++ = (char)('0' + octet % 10);
+    return at;
+}
+
+static char *print_ipv4(char *at, const unsigned char bytes[4])
+{
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            *at++ = '.';
+        at = print_octet(at, bytes[i]);
+    }
+    return at;
+}
+
+static char *print_group(char *at, unsigned group)
+{
+    for (int shift = group > 0xfff ? 12 : group > 0xff ? 8 : group > 0xf ? 4 : 0; shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[group >> shift & 0xf];
+    return at;
+}
+
+/* The first of the longest runs of two zeros and more (RFC 5952 section 4.2). */
+static void find_zeros(const unsigned groups[8], int *start_out, int *count_out)
+{
+    *start_out = *count_out = 0;
+    for (int start = 0, end; start < 8; start = end + 1) {
+        for (end = start; end < 8 && groups[end] == 0; end++)
+            continue;
+        if (end - start > *count_out && end - start > 1)
+            *start_out = start, *count_out = end - start;
+    }
+}
+
+/* As inet_ntop() does: an IPv4 address in it stays one. */
+static char *print_ipv6(char *at, const unsigned char bytes[16])
+{
+    unsigned groups[8];
+    int start, count;
+    for (int i = 0; i < 8; i++)
+        groups[i] = (unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1];
+    find_zeros(groups, &start, &count);
+    bool has_ipv4 = start == 0 && (count == 6 || (count == 5 && groups[5] == 0xffff));
+    int last = has_ipv4 ? 6 : 8;
+    for (int i = 0; i < last; i++) {
+        bool is_zeros = count > 0 && i == start;
+        if (i > 0 || is_zeros)
+            *at++ = ':';
+        if (is_zeros)
+            i += count - 1;
+        else
+            at = print_group(at, groups[i]);
+    }
+    if (has_ipv4 || (count > 0 && start + count == 8))
+        *at++ = ':';
+    return has_ipv4 ? print_ipv4(at, bytes + 12) : at;
+}
+
+size_t address_print_host(const struct sockaddr *address, char text_out[ADDRESS_TEXT_MAX])
+{
+    unsigned char bytes[16];
+    if (address->sa_family == AF_UNIX)
+        return put(text_out, SLICE("unix:"));
+    if (!address_bytes(address, bytes))
+        return put(text_out, SLICE("unknown"));
+    char *end = address->sa_family == AF_INET ? print_ipv4(text_out, bytes + MAPPED_BITS / 8)
+                                              : print_ipv6(text_out, bytes);
+    *end = '\0';
+    return (size_t)(end - text_out);
 }
 
 size_t address_print(const struct address *address, char text_out[ADDRESS_TEXT_MAX])
 {
     char host[ADDRESS_TEXT_MAX];
-    address_print_host(address, host);
+    address_print_host(&address->any, host);
     int len = 0;
     if (address->any.sa_family == AF_UNIX)
         len = snprintf(text_out, ADDRESS_TEXT_MAX, "unix:%.*s", SLICE_ARGS(unix_path(address)));
@@ -227,12 +311,12 @@ bool network_parse(struct slice text, struct network *network_out, bool *host_bi
     return true;
 }
 
-bool address_bytes(const struct address *address, unsigned char bytes_out[16])
+bool address_bytes(const struct sockaddr *address, unsigned char bytes_out[16])
 {
-    if (address->any.sa_family == AF_INET)
-        map_ipv4(&address->in.sin_addr, bytes_out);
-    else if (address->any.sa_family == AF_INET6)
-        memcpy(bytes_out, &address->in6.sin6_addr, 16);
+    if (address->sa_family == AF_INET)
+        map_ipv4(&((const struct sockaddr_in *)(const void *)address)->sin_addr, bytes_out);
+    else if (address->sa_family == AF_INET6)
+        memcpy(bytes_out, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
     else
         return false;
     return true;
@@ -240,7 +324,7 @@ bool address_bytes(const struct address *address, unsigned char bytes_out[16])
 
 /* An IPv4 address lies in IPv4 networks only: "::/0" is every IPv6 address, although IPv4 is kept as mapped
  * IPv6. */
-bool network_contains(const struct network *network, const struct address *address)
+bool network_contains(const struct network *network, const struct sockaddr *address)
 {
     unsigned char bytes[16];
     if (!address_bytes(address, bytes))

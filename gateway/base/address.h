@@ -26,6 +26,15 @@ struct address {
     socklen_t len;
 };
 
+/* The same of who has connected to us, in as little room as possible: of a Unix socket the family alone. */
+struct remote_address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    };
+};
+
 /* A block of addresses: the first `bits` bits of `bytes` count. IPv4 is kept as IPv4-mapped IPv6 (bits + 96).
  */
 struct network {
@@ -49,8 +58,12 @@ MUST_USE bool address_from_literal(struct slice host, unsigned port, struct addr
 /* Makes the address of a Unix socket; false when the path is empty or too long. */
 MUST_USE bool address_from_unix_path(struct slice path, struct address *address_out);
 
+/* What is kept of it, and the address again. */
+struct remote_address address_remote(const struct address *address);
+struct address address_of_remote(const struct remote_address *remote);
+
 /* Prints the host without brackets and without port ("unix:" for a Unix socket); gives the length. */
-size_t address_print_host(const struct address *address, char text_out[ADDRESS_TEXT_MAX]);
+size_t address_print_host(const struct sockaddr *address, char text_out[ADDRESS_TEXT_MAX]);
 
 /* Prints host and port, "[v6]:port" for IPv6, "unix:/path" for a Unix socket; gives the length. */
 size_t address_print(const struct address *address, char text_out[ADDRESS_TEXT_MAX]);
@@ -62,13 +75,13 @@ unsigned address_port(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
 
 /* The host as an IPv6 address, an IPv4 one mapped into it; false for a Unix socket. */
-MUST_USE bool address_bytes(const struct address *address, unsigned char bytes_out[16]);
+MUST_USE bool address_bytes(const struct sockaddr *address, unsigned char bytes_out[16]);
 
 /* Parses "10.0.0.0/8", "::1/128" or a single address. False when malformed; `host_bits_out` says whether bits
  * behind the mask are set, which the configuration refuses. */
 MUST_USE bool network_parse(struct slice text, struct network *network_out, bool *host_bits_out);
 
 /* Whether the address lies in the network; never for a Unix socket. */
-bool network_contains(const struct network *network, const struct address *address);
+bool network_contains(const struct network *network, const struct sockaddr *address);
 
 #endif

@@ -107,7 +107,7 @@ void network_set_build(struct network_set *set, struct arena *arena, const struc
 uint32_t network_set_find(const struct network_set *set, const struct address *address)
 {
     unsigned char bytes[16];
-    if (!address_bytes(address, bytes))
+    if (!address_bytes(&address->any, bytes))
         return NETWORK_NONE;
     uint32_t low = 0, high = set->count;
     while (high - low > 1) {

@@ -128,6 +128,7 @@ static int judge(const struct question *question, const struct snapshot *snapsho
     struct explanation explanation = {.rehearsal = &rehearsal,
                                       .port = question->port,
                                       .listener = question->listener,
+                                      .from = question->from,
                                       .from_example = question->from == EXAMPLE_CLIENT,
                                       .out = stdout};
     rehearsal.trace = keep_finding;
@@ -143,12 +144,12 @@ static int judge(const struct question *question, const struct snapshot *snapsho
 }
 
 static void assume_handshake(const struct question *question, struct arena *arena,
-                             struct stream_client *client)
+                             struct stream_tls *told_out)
 {
     struct authority authority;
+    *told_out = (struct stream_tls){.certificate_subject = SLICE("CN=example")};
     if (authority_parse(question->authority, arena, &authority))
-        client->server_name = authority.host;
-    client->certificate_subject = SLICE("CN=example");
+        told_out->server_name = authority.host;
 }
 
 /* The first listener on the URL's port. */
@@ -164,20 +165,22 @@ static int explain(struct question *question, const struct snapshot *snapshot)
 {
     struct arena arena;
     arena_init(&arena, NULL, 0);
-    struct stream_client client = {.text = slice_of(question->from)};
+    struct stream_client client = {.redirects = false};
+    struct stream_tls told;
+    struct address address;
     struct stream inbound = {.client = &client, .arena = &arena};
     int code = CLI_USAGE;
     if (!split_url(question, &arena))
         fprintf(stderr, "portico: \"%s\" is no URL; write http://host/path, or /path and -H 'Host: host'\n",
                 question->url);
-    else if (!address_from_literal(client.text, 0, &client.address))
+    else if (!address_from_literal(slice_of(question->from), 0, &address))
         fprintf(stderr, "portico: \"%s\" is no address; write --from 203.0.113.7\n", question->from);
     else {
         find_listener(question, snapshot->config, &arena);
-        client.secure = question->secure;
+        client.address = address_remote(&address);
         client.redirects = question->listener && question->listener->redirect == CONFIG_REDIRECT_HTTPS;
         if (question->secure) /* by a handshake for the host, with whatever certificate it asks for */
-            assume_handshake(question, &arena, &client);
+            assume_handshake(question, &arena, &told), client.tls = &told;
         code = judge(question, snapshot, &inbound);
     }
     arena_fini(&arena);

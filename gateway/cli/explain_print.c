@@ -99,11 +99,11 @@ static void print_trusted(const struct explanation *e)
     const struct config *config = e->rehearsal->config;
     const struct stream_client *client = e->rehearsal->inbound->client;
     uint32_t i = 0;
-    while (!network_contains(&config->trusted_proxies[i], &client->address))
+    while (!network_contains(&config->trusted_proxies[i], &client->address.any))
         i++;
     const struct config_text *network = &config->trusted_proxy_texts[i];
     struct slice text = written(network->text, network->origin);
-    topic(e, "client", "%.*s is a trusted proxy, one of %.*s", SLICE_ARGS(client->text), SLICE_ARGS(text));
+    topic(e, "client", "%s is a trusted proxy, one of %.*s", e->from, SLICE_ARGS(text));
     end_with_origin(e, network->origin);
     struct slice asker = clean(e, e->rehearsal->asker);
     topic(e, "", "%.*s asks, by %s\n", SLICE_ARGS(asker),
@@ -114,12 +114,11 @@ static void print_trusted(const struct explanation *e)
 
 static void print_client(const struct explanation *e)
 {
-    const struct stream_client *client = e->rehearsal->inbound->client;
     if (e->rehearsal->trusted) {
         print_trusted(e);
         return;
     }
-    topic(e, "client", "%.*s%s\n", SLICE_ARGS(client->text),
+    topic(e, "client", "%s%s\n", e->from,
           e->from_example ? " (an example; --from ADDRESS names another)" : "");
     if (fields_find(&e->asked, FIELD_x_forwarded_for))
         topic(e, "", "is in none of trusted_proxies: the X-Forwarded-For it sends does not count\n");

@@ -48,7 +48,7 @@ static bool is_over(const struct standins *standins)
     if (!standins->stopping)
         return false;
     for (struct list_node *node = list_first(&standins->all); node; node = list_next(&standins->all, node))
-        if (CONTAINER_OF(node, standin, node)->sessions.sessions.count > 0)
+        if (session_home_count(&CONTAINER_OF(node, standin, node)->sessions) > 0)
             return false;
     return true;
 }

@@ -42,19 +42,17 @@ struct h1_request {
 
 struct h1_inbound {
     uint32_t magic;
-    enum inbound_state state;
+    uint32_t discarded; /* bytes, while it lingers */
     struct session session;
     struct session_home *home;
     struct conn *conn; /* NULL once it has failed while a request was with its owner */
     struct h1_request *request;
-    struct timer timer;
-    uint64_t since_us; /* when the state's deadline began to run */
+    struct timer timer; /* ends the state */
     struct h1_scan scan;
+    uint8_t state;    /* enum inbound_state */
     bool first;       /* no request yet, on a connection that may turn out to speak HTTP/2 */
+    bool draining;    /* it takes no new requests */
     bool close_after; /* the connection ends with this response */
-    uint32_t discarded;
-    struct grave grave;
-    struct session_client client;
 };
 
 static const struct stream_ops inbound_stream_ops;
@@ -71,7 +69,7 @@ static struct h1_request *request_new(struct h1_inbound *session)
     arena_init(&request->arena, request->page, sizeof request->page);
     request->session = session;
     request->stream.ops = &inbound_stream_ops;
-    request->stream.client = &session->client.client;
+    request->stream.client = &session->session.client;
     request->stream.arena = &request->arena;
     request->stream.tx_pipes = conn_is_spliceable(session->conn);
     session->request = request;
@@ -97,21 +95,12 @@ void h1_inbound_free_spares(struct session_home *home)
 
 /* --- the connection's life --- */
 
-static void bury_session(struct grave *grave)
-{
-    struct h1_inbound *session = CONTAINER_OF(grave, h1_inbound, grave);
-    session_client_fini(&session->client);
-    session->magic = 0;
-    free(session);
-}
-
 static void session_free(struct h1_inbound *session)
 {
     CHECK(session->request == NULL);
     conn_close(&session->conn);
     timer_clear(session->home->loop->timers, &session->timer);
     session_leave(session->home, &session->session);
-    task_bury(&session->home->loop->tasks, &session->grave, bury_session);
 }
 
 static uint64_t state_timeout_us(const struct h1_inbound *session)
@@ -120,7 +109,7 @@ static uint64_t state_timeout_us(const struct h1_inbound *session)
     bool waits = session->state == INBOUND_FRESH || session->state == INBOUND_IDLE;
     if (waits && session->home->draining)
         return SESSION_LAST_CHANCE_US;
-    switch (session->state) {
+    switch ((enum inbound_state)session->state) {
     case INBOUND_FRESH:
     case INBOUND_HEAD: return settings->head_timeout_us;
     case INBOUND_LINGER: return LINGER_US;
@@ -132,14 +121,13 @@ static uint64_t state_timeout_us(const struct h1_inbound *session)
 
 static void enter(struct h1_inbound *session, enum inbound_state state)
 {
-    session->state = state;
+    session->state = (uint8_t)state;
     if (state == INBOUND_FRESH || state == INBOUND_IDLE)
         session_rest(session->home, &session->session);
     else
         session_stir(session->home, &session->session);
     if (state == INBOUND_ACTIVE)
         return;
-    session->since_us = clock_now_us(&session->home->loop->clock);
     timer_set(session->home->loop->timers, &session->timer, state_timeout_us(session));
 }
 
@@ -171,7 +159,7 @@ static void give_birth(struct h1_inbound *session, struct h1_request *request, e
 {
     struct stream *stream = &request->stream;
     stream->fault = fault;
-    session->close_after = fault != FAULT_NONE || session->session.draining || !stream->rx_head.keep_alive;
+    session->close_after = fault != FAULT_NONE || session->draining || !stream->rx_head.keep_alive;
     if (fault)
         h1_rx_start(&request->rx, stream, &(struct framing){FRAMING_NONE, false, 0});
     else
@@ -227,8 +215,9 @@ static void take_head(struct h1_inbound *session, size_t len)
 static void become_h2(struct h1_inbound *session)
 {
     struct conn *conn = session->conn;
+    struct stream_client client = session_give_client(&session->session);
     session->conn = NULL;
-    h2_inbound_open(session->home, conn, &session->client);
+    h2_inbound_open(session->home, conn, &client);
     session_free(session);
 }
 
@@ -337,13 +326,9 @@ static void on_facts(void *owner, unsigned facts)
 static void on_timer(struct timer *timer)
 {
     struct h1_inbound *session = CONTAINER_OF(timer, h1_inbound, timer);
-    uint64_t now_us = clock_now_us(&session->home->loop->clock);
-    uint64_t deadline_us = session->since_us + state_timeout_us(session);
     if (session->state == INBOUND_ACTIVE)
-        timer_set(session->home->loop->timers, timer, state_timeout_us(session));
-    else if (deadline_us > now_us)
-        timer_set(session->home->loop->timers, timer, deadline_us - now_us);
-    else if (session->state == INBOUND_HEAD)
+        return; /* left from the state before */
+    if (session->state == INBOUND_HEAD)
         refuse(session, FAULT_head_timeout);
     else
         session_free(session);
@@ -367,7 +352,7 @@ static enum h1_connection connection_option(struct h1_request *request, const st
     if (head->status < 200)
         return H1_KEEP_ALIVE;
     bool unread = conn_unread(session->conn).len > 0;
-    if (!head->keep_alive || !request->stream.rx.ended || session->session.draining)
+    if (!head->keep_alive || !request->stream.rx.ended || session->draining)
         session->close_after = true;
     if (head->framing.kind == FRAMING_UNTIL_CLOSE)
         session->close_after = true;
@@ -440,7 +425,7 @@ static void close_stream(struct stream *stream, enum fault fault)
     struct h1_request *request = request_of(stream);
     struct h1_inbound *session = request->session;
     bool complete = request->tx.ended && stream->rx.ended;
-    bool lives_on = fault == FAULT_NONE && complete && !session->close_after && !session->session.draining;
+    bool lives_on = fault == FAULT_NONE && complete && !session->close_after && !session->draining;
     bool cut_short = !request->tx.ended && stream->tx_started && request->tx.kind == FRAMING_UNTIL_CLOSE;
     stream->owner = NULL;
     session->request = NULL;
@@ -467,6 +452,7 @@ static const struct stream_ops inbound_stream_ops = {.tx_head = tx_head,
 static void drain_session(struct session *base)
 {
     struct h1_inbound *session = CONTAINER_OF(base, h1_inbound, session);
+    session->draining = true;
     if (session->state != INBOUND_IDLE && session->state != INBOUND_FRESH)
         return;
     if (session->home->draining)
@@ -495,24 +481,30 @@ static bool shed_session(struct session *base)
     return true;
 }
 
+static void free_session(struct session *base)
+{
+    struct h1_inbound *session = CONTAINER_OF(base, h1_inbound, session);
+    session->magic = 0;
+    free(session);
+}
+
 static const struct session_ops inbound_session_ops = {.drain = drain_session,
                                                        .kill = kill_session,
-                                                       .shed = shed_session};
+                                                       .shed = shed_session,
+                                                       .free = free_session};
 
-void h1_inbound_open(struct session_home *home, struct conn *conn, const struct session_client *client)
+void h1_inbound_open(struct session_home *home, struct conn *conn, const struct stream_client *client)
 {
     struct h1_inbound *session = calloc(1, sizeof *session);
     CHECK(session != NULL);
     session->magic = INBOUND_MAGIC;
     session->home = home;
     session->session.ops = &inbound_session_ops;
-    session->session.client = &session->client;
-    session->session.draining = home->draining;
+    session->draining = home->draining;
     session->timer.fire = on_timer;
     session->conn = conn;
-    session->first = !client->client.secure;
-    session_client_copy(&session->client, client);
-    session_join(home, &session->session);
+    session->first = client->tls == NULL;
+    session_join(home, &session->session, client);
     conn_hand_over(conn, (struct conn_owner){on_facts, session});
     enter(session, INBOUND_FRESH);
     if (conn_unread(conn).len > 0)

@@ -9,9 +9,9 @@
 #include "codec/session.h"
 #include "net/conn.h"
 
-/* Takes over a conn on which HTTP/1.1 is spoken; bytes may have been read already. `client` is copied.
- * Streams are born through home->on_stream. */
-void h1_inbound_open(struct session_home *home, struct conn *conn, const struct session_client *client);
+/* Takes over a conn on which HTTP/1.1 is spoken; bytes may have been read already. `client->tls`
+ * becomes the session's. Streams are born through home->on_stream. */
+void h1_inbound_open(struct session_home *home, struct conn *conn, const struct stream_client *client);
 
 /* Frees the requests kept for reuse. */
 void h1_inbound_free_spares(struct session_home *home);

@@ -21,21 +21,12 @@ enum h2_preface h2_preface_of(struct slice bytes)
 
 /* --- the connection's life --- */
 
-static void bury_session(struct grave *grave)
-{
-    struct h2_inbound *session = CONTAINER_OF(grave, h2_inbound, grave);
-    session->magic = 0;
-    session_client_fini(&session->client);
-    free(session);
-}
-
 static void session_free(struct h2_inbound *session)
 {
     CHECK(session->owned == 0 && session->requests.count == 0 && session->conn == NULL);
     timer_clear(session->home->loop->timers, &session->timer);
     task_cancel(&session->flush_task);
     session_leave(session->home, &session->session);
-    task_bury(&session->home->loop->tasks, &session->grave, bury_session);
 }
 
 /* Why nghttp2 stopped reading for good. */
@@ -252,18 +243,25 @@ static bool shed_session(struct session *base)
     return serves;
 }
 
+static void free_session(struct session *base)
+{
+    struct h2_inbound *session = CONTAINER_OF(base, h2_inbound, session);
+    session->magic = 0;
+    free(session);
+}
+
 static const struct session_ops inbound_session_ops = {.drain = drain_session,
                                                        .kill = kill_session,
-                                                       .shed = shed_session};
+                                                       .shed = shed_session,
+                                                       .free = free_session};
 
-void h2_inbound_open(struct session_home *home, struct conn *conn, const struct session_client *client)
+void h2_inbound_open(struct session_home *home, struct conn *conn, const struct stream_client *client)
 {
     struct h2_inbound *session = calloc(1, sizeof *session);
     CHECK(session != NULL);
     session->magic = H2_INBOUND_MAGIC;
     session->home = home;
     session->session.ops = &inbound_session_ops;
-    session->session.client = &session->client;
     session->timer.fire = on_timer;
     session->conn = conn;
     session->idle_since_us = h2_now_us(session);
@@ -271,15 +269,14 @@ void h2_inbound_open(struct session_home *home, struct conn *conn, const struct 
     list_init(&session->ending);
     list_init(&session->due);
     h2_frames_start(&session->frames);
-    session_client_copy(&session->client, client);
     task_init(&session->flush_task, &home->loop->tasks, run_flush, true);
     session->ng = h2_session_new(session);
-    session_join(home, &session->session);
+    session_join(home, &session->session, client);
     session_rest(home, &session->session);
     conn_hand_over(conn, (struct conn_owner){on_facts, session});
     h2_session_enter(session, H2_SERVING, home->settings.head_timeout_us);
     task_wake(&session->flush_task);
-    if (home->draining || client->client.refusal)
+    if (home->draining || client->refusal)
         start_drain(session);
     if (conn_unread(conn).len > 0)
         on_rx(session);

@@ -16,9 +16,9 @@ enum h2_preface { H2_PREFACE_NO, H2_PREFACE_PART, H2_PREFACE_WHOLE };
 /* Whether `bytes`, the first of a connection, are the preface, a beginning of it, or something else. */
 enum h2_preface h2_preface_of(struct slice bytes);
 
-/* Takes over a conn on which HTTP/2 is spoken, the preface still unread or to come; `client` is copied.
- * Streams are born through home->on_stream. */
-void h2_inbound_open(struct session_home *home, struct conn *conn, const struct session_client *client);
+/* Takes over a conn on which HTTP/2 is spoken, the preface still unread or to come; `client->tls`
+ * becomes the session's. Streams are born through home->on_stream. */
+void h2_inbound_open(struct session_home *home, struct conn *conn, const struct stream_client *client);
 
 /* Frees the requests kept for reuse. */
 void h2_inbound_free_spares(struct session_home *home);

@@ -71,7 +71,7 @@ struct h2_request *h2_request_new(struct h2_inbound *session, int32_t id)
     request->id = id;
     request->open = true;
     request->stream.ops = &h2_stream_ops;
-    request->stream.client = &session->client.client;
+    request->stream.client = &session->session.client;
     request->stream.arena = &request->arena;
     list_append(&session->requests, &request->node);
     return request;
@@ -211,8 +211,10 @@ void h2_session_abort(struct h2_inbound *session, enum close_reason reason, uint
     const struct close_reason_row *row = close_reason_row(reason);
     if (session->state == H2_LINGER || session->state == H2_DEAD)
         return;
-    log_warn("h2", "connection ended: %s client=%.*s reason=%s streams=%u", row->sentence,
-             SLICE_ARGS(session->client.client.text), row->name, session->streams);
+    char client[ADDRESS_TEXT_MAX];
+    address_print_host(&session->session.client.address.any, client);
+    log_warn("h2", "connection ended: %s client=%s reason=%s streams=%u", row->sentence, client, row->name,
+             session->streams);
     counters_add(session->home->loop->counters, COUNTER_inbound_abused, 1);
     h2_session_mute(session, FAULT_client_gone);
     if (!session->goaway_sent)

@@ -93,8 +93,6 @@ struct h2_inbound {
     uint64_t state_since_us;
     struct task flush_task;
     struct timer timer;
-    struct grave grave;
-    struct session_client client;
 };
 
 /* --- h2_session.c: lives --- */

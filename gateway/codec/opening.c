@@ -39,21 +39,11 @@ struct opening {
     struct conn *conn;
     struct timer timer;
     uint64_t begun_us;
-    struct grave grave;
-    struct session_client client;
     size_t got; /* bytes of the header */
     char header[PROXY_HEADER_MAX];
 };
 
 /* --- the end --- */
-
-static void bury_opening(struct grave *grave)
-{
-    struct opening *opening = CONTAINER_OF(grave, opening, grave);
-    session_client_fini(&opening->client);
-    opening->magic = 0;
-    free(opening);
-}
 
 static void opening_free(struct opening *opening)
 {
@@ -61,13 +51,14 @@ static void opening_free(struct opening *opening)
     timer_clear(opening->home->loop->timers, &opening->timer);
     session_leave(opening->home, &opening->session);
     list_remove(&opening->home->openings, &opening->patience);
-    task_bury(&opening->home->loop->tasks, &opening->grave, bury_opening);
 }
 
 static void opening_fail(struct opening *opening, enum fault fault)
 {
-    log_debug("opening", "%s client=%.*s reason=%s", fault_row(fault)->sentence,
-              SLICE_ARGS(opening->client.client.text), fault_row(fault)->name);
+    char client[ADDRESS_TEXT_MAX];
+    address_print_host(&opening->session.client.address.any, client);
+    log_debug("opening", "%s client=%s reason=%s", fault_row(fault)->sentence, client,
+              fault_row(fault)->name);
     counters_add(opening->home->loop->counters, COUNTER_openings_failed, 1);
     counters_cause(opening->home->loop->counters, fault);
     opening_free(opening);
@@ -80,21 +71,22 @@ static void renew_patience(struct opening *opening)
     list_append(&opening->home->openings, &opening->patience);
 }
 
-/* HTTP begins. */
-static void opening_end(struct opening *opening, bool h2)
+/* HTTP begins; with FAULT_NONE it is what the listener asks for, else every request is refused. */
+static void opening_end(struct opening *opening, bool h2, enum fault refusal)
 {
     struct conn *conn = opening->conn;
+    struct stream_client client = session_give_client(&opening->session);
+    client.refusal = (uint16_t)refusal;
     opening->conn = NULL;
-    session_speak(opening->home, conn, &opening->client, h2);
+    session_speak(opening->home, conn, &client, h2);
     opening_free(opening);
 }
 
-/* HTTP begins, in clear: with FAULT_NONE it is what the listener asks for, else every request is refused. */
+/* The same in clear. */
 static void speak_plainly(struct opening *opening, enum fault refusal)
 {
-    opening->client.client.refusal = refusal;
     conn_unwatch(opening->conn);
-    opening_end(opening, false);
+    opening_end(opening, false, refusal);
 }
 
 /* Nothing has come yet. */
@@ -124,17 +116,18 @@ static bool may_answer(const struct session_home *home, const struct session_ent
 /* --- who is admitted --- */
 
 /* A Unix socket's clients are chosen by its file's permissions. */
-static bool is_trusted(const struct session_settings *settings, const struct address *remote)
+static bool is_trusted(const struct session_settings *settings, const struct sockaddr *remote)
 {
     for (uint32_t i = 0; i < settings->trusted_count; i++)
         if (network_contains(&settings->trusted[i], remote))
             return true;
-    return remote->any.sa_family == AF_UNIX;
+    return remote->sa_family == AF_UNIX;
 }
 
 bool opening_admits(struct session_home *home, struct conn *conn, const struct stream_client *client)
 {
-    return is_trusted(&home->settings, &client->address) || crowd_count(conn_place(conn), &client->address);
+    const struct sockaddr *address = &client->address.any;
+    return is_trusted(&home->settings, address) || crowd_count(conn_place(conn), address);
 }
 
 /* --- the handshake --- */
@@ -157,23 +150,16 @@ static void look_at_hello(struct opening *opening)
 
 static void on_open(struct opening *opening)
 {
-    struct stream_client *client = &opening->client.client;
     struct counters *counters = opening->home->loop->counters;
     struct tls_facts facts = conn_tls_facts(opening->conn);
-    client->secure = true;
-    client->server_name = facts.server_name;
-    client->tls_version = facts.version;
-    client->tls_cipher = facts.cipher;
-    client->certificate_subject = facts.subject;
-    if (facts.rule.len > 0)
-        memcpy(opening->client.rule, facts.rule.at, facts.rule.len);
-    if (!session_client_is_verified(opening->home, &opening->client)) {
+    session_note_tls(&opening->session, &facts);
+    if (!session_is_verified(opening->home, &opening->session)) {
         opening_fail(opening, FAULT_handshake_failed); /* the rule has changed since the hello */
         return;
     }
     counters_add(counters, COUNTER_tls_handshakes, 1);
     counters_add(counters, COUNTER_tls_resumptions, facts.resumed);
-    opening_end(opening, facts.h2);
+    opening_end(opening, facts.h2, FAULT_NONE);
 }
 
 /* --- the header --- */
@@ -189,9 +175,10 @@ static void turn_away(struct opening *opening)
 
 static void on_header(struct opening *opening, const struct proxy_header *header)
 {
+    struct stream_client *client = &opening->session.client;
     if (header->has_source)
-        session_client_set_address(&opening->client, &header->source);
-    if (header->has_source && !opening_admits(opening->home, opening->conn, &opening->client.client)) {
+        client->address = address_remote(&header->source);
+    if (header->has_source && !opening_admits(opening->home, opening->conn, client)) {
         turn_away(opening);
         return;
     }
@@ -274,9 +261,17 @@ static bool shed_opening(struct session *base)
     return true;
 }
 
+static void free_opening(struct session *base)
+{
+    struct opening *opening = CONTAINER_OF(base, opening, session);
+    opening->magic = 0;
+    free(opening);
+}
+
 static const struct session_ops opening_ops = {.drain = drain_opening,
                                                .kill = kill_opening,
-                                               .shed = shed_opening};
+                                               .shed = shed_opening,
+                                               .free = free_opening};
 
 /* --- birth --- */
 
@@ -286,8 +281,9 @@ static void say_refused(struct session_home *home, const struct stream_client *c
     if (home->refusal_said_us && now_us - home->refusal_said_us < REFUSALS_SAID_US)
         return;
     home->refusal_said_us = now_us;
-    log_warn("opening", "%s client=%.*s reason=%s", fault_row(fault)->sentence, SLICE_ARGS(client->text),
-             fault_row(fault)->name);
+    char text[ADDRESS_TEXT_MAX];
+    address_print_host(&client->address.any, text);
+    log_warn("opening", "%s client=%s reason=%s", fault_row(fault)->sentence, text, fault_row(fault)->name);
 }
 
 /* Who waits for us has not used up its patience, however old it is. False when nobody can be sent away. */
@@ -314,7 +310,7 @@ static void refuse_newcomer(struct session_home *home, struct conn *conn, enum f
 }
 
 static struct opening *opening_new(struct session_home *home, const struct session_entrance *entrance,
-                                   struct conn *conn, const struct session_client *client)
+                                   struct conn *conn, const struct stream_client *client)
 {
     struct opening *opening = calloc(1, sizeof *opening);
     CHECK(opening != NULL);
@@ -323,11 +319,9 @@ static struct opening *opening_new(struct session_home *home, const struct sessi
     opening->entrance = *entrance;
     opening->conn = conn;
     opening->session.ops = &opening_ops;
-    opening->session.client = &opening->client;
     opening->timer.fire = on_timer;
     opening->begun_us = clock_now_us(&home->loop->clock);
-    session_client_copy(&opening->client, client);
-    session_join(home, &opening->session);
+    session_join(home, &opening->session, client);
     list_append(&home->openings, &opening->patience);
     conn_hand_over(conn, (struct conn_owner){on_facts, opening});
     conn_watch(conn);
@@ -335,10 +329,10 @@ static struct opening *opening_new(struct session_home *home, const struct sessi
 }
 
 void opening_start(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
-                   const struct session_client *client)
+                   const struct stream_client *client)
 {
     if (home->openings.count >= home->settings.openings_max)
-        say_refused(home, &client->client, FAULT_handshakes_full);
+        say_refused(home, client, FAULT_handshakes_full);
     if (!make_room(home)) {
         refuse_newcomer(home, conn, FAULT_handshakes_full);
         return;
@@ -347,16 +341,16 @@ void opening_start(struct session_home *home, const struct session_entrance *ent
     opening->state = entrance->proxy_protocol ? OPENING_HEADER : OPENING_HELLO;
     timer_set(home->loop->timers, &opening->timer, entrance->proxy_protocol ? HEADER_US : OPENING_US);
     session_rest(home, &opening->session);
-    if (entrance->proxy_protocol && !is_trusted(&home->settings, &client->client.address))
+    if (entrance->proxy_protocol && !is_trusted(&home->settings, &client->address.any))
         opening_fail(opening, FAULT_untrusted_proxy);
 }
 
 void opening_refuse(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
-                    const struct session_client *client, enum fault fault)
+                    const struct stream_client *client, enum fault fault)
 {
-    struct session_client refused = *client;
-    refused.client.refusal = fault;
-    say_refused(home, &client->client, fault);
+    struct stream_client refused = *client;
+    refused.refusal = (uint16_t)fault;
+    say_refused(home, client, fault);
     if (may_answer(home, entrance))
         session_speak(home, conn, &refused, false);
     else

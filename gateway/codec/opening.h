@@ -10,9 +10,9 @@
 
 #include "codec/session.h"
 
-/* Takes over a conn that has just been accepted on a listener that asks for something. `client` is copied. */
+/* Takes over a conn that has just been accepted on a listener that asks for something. */
 void opening_start(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
-                   const struct session_client *client);
+                   const struct stream_client *client);
 
 /* Counts the conn for its client; false when the client has as many as it may. Trusted proxies and Unix
  * sockets carry many clients: they are not counted. */
@@ -22,6 +22,6 @@ bool opening_admits(struct session_home *home, struct conn *conn, const struct s
  * spoken, for a handshake would cost too much, or when many are being refused; else its first request is
  * told, as nginx does. */
 void opening_refuse(struct session_home *home, const struct session_entrance *entrance, struct conn *conn,
-                    const struct session_client *client, enum fault fault);
+                    const struct stream_client *client, enum fault fault);
 
 #endif

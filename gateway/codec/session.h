@@ -35,14 +35,6 @@ typedef void session_stream_fn(void *arg, struct stream *stream);
 
 struct session;
 
-/* Who is at the other end of a connection, with the texts that stand in it; kept by its session. */
-struct session_client {
-    struct stream_client client;
-    char text[INET6_ADDRSTRLEN];
-    char *kept;                          /* memory of the other texts, or NULL */
-    unsigned char rule[TLS_RULE_ID_LEN]; /* by which its certificate was verified, if it has shown one */
-};
-
 /* What a session can be asked, whatever its version. */
 struct session_ops {
     void (*drain)(struct session *session); /* no new requests: close when idle for SESSION_LAST_CHANCE_US,
@@ -50,16 +42,16 @@ struct session_ops {
     void (*kill)(struct session *session);  /* close now; streams under way fail */
     bool (*shed)(struct session *session);  /* nobody is owed an answer: close; false when just now something
                                                has come, or it closes anyway */
+    void (*free)(struct session *session);  /* the end of session_leave() */
 };
 
-/* One inbound session; embedded in the codec's own struct. */
+/* One inbound session; embedded in the codec's own struct. There is one for each connection that idles: every
+ * byte counts. */
 struct session {
-    struct list_node node;
-    struct list_node idle; /* home->idle */
-    uint64_t idle_since_us;
+    struct list_node node;  /* home->busy, home->idle or home->dead */
+    uint64_t idle_since_us; /* 0: it is not among the idle */
     const struct session_ops *ops;
-    const struct session_client *client; /* who is at the other end */
-    bool draining;                       /* it takes no new requests */
+    struct stream_client client; /* who is at the other end; its `tls` is the session's own */
 };
 
 /* A thread's inbound sessions. */
@@ -68,9 +60,11 @@ struct session_home {
     struct session_settings settings; /* in force for heads that begin from now on */
     session_stream_fn *on_stream;
     void *arg;
-    struct tls_context *tls; /* for handshakes that begin from now on; NULL when no listener needs it */
-    struct list sessions;
-    struct list idle;         /* those of the sessions that owe nobody an answer, the longest first */
+    struct tls_context *tls;  /* for handshakes that begin from now on; NULL when no listener needs it */
+    struct list busy;         /* sessions that owe somebody an answer, or are going to end */
+    struct list idle;         /* sessions that owe nobody an answer, the longest first */
+    struct list dead;         /* sessions that have left and are freed at the end of the turn */
+    struct grave burial;      /* of the dead */
     struct list openings;     /* those of the sessions that have not come to HTTP yet; who has kept us
                                  waiting longest first */
     uint64_t refusal_said_us; /* when it was last said that there are too many of them */
@@ -91,30 +85,34 @@ void session_home_fini(struct session_home *home);
  * nothing more begins. */
 void session_home_set_tls(struct session_home *home, struct tls_context *server);
 
+/* How many sessions there are. */
+static inline size_t session_home_count(const struct session_home *home)
+{
+    return home->busy.count + home->idle.count;
+}
+
 /* Takes over an accepted, non-blocking socket of a listener, and its place. */
 void session_open(struct session_home *home, const struct session_entrance *entrance, int fd,
                   const struct address *remote, struct crowd_place place);
 
-/* For sessions: adds one to the thread's, once its client is known, and takes it out again. */
-void session_join(struct session_home *home, struct session *session);
+/* For sessions: adds one to the thread's, of this client, whose `tls` becomes its own. */
+void session_join(struct session_home *home, struct session *session, const struct stream_client *client);
+
+/* Takes it out again, and frees it at the end of the turn. */
 void session_leave(struct session_home *home, struct session *session);
 
-/* HTTP begins on the conn: chooses the version, the only place that does. `client` is copied. `h2`: ALPN says
- * so. */
-void session_speak(struct session_home *home, struct conn *conn, const struct session_client *client,
-                   bool h2);
+/* HTTP begins on the conn: chooses the version, the only place that does. `client->tls` becomes the new
+ * session's. `h2`: ALPN says so. */
+void session_speak(struct session_home *home, struct conn *conn, const struct stream_client *client, bool h2);
 
-/* Notes the address, and its text. */
-void session_client_set_address(struct session_client *client, const struct address *address);
+/* The session's client, for one that goes on in its place: what TLS has told is not this one's any more. */
+struct stream_client session_give_client(struct session *session);
+
+/* Keeps what TLS has told of the client. */
+void session_note_tls(struct session *session, const struct tls_facts *facts);
 
 /* Whether the certificate that the client has shown, if any, was verified as it would be now. */
-bool session_client_is_verified(const struct session_home *home, const struct session_client *client);
-
-/* Makes `to` a copy of `from` whose texts are its own. */
-void session_client_copy(struct session_client *to, const struct session_client *from);
-
-/* Frees the texts. */
-void session_client_fini(struct session_client *client);
+bool session_is_verified(const struct session_home *home, const struct session *session);
 
 /* The session owes nobody an answer from now on. */
 void session_rest(struct session_home *home, struct session *session);

@@ -18,7 +18,7 @@ static struct slice network_text(struct arena *arena, struct network network)
         memcpy(&address.in.sin_addr, network.bytes + 12, 4);
         network.bits -= 96;
     }
-    address_print_host(&address, text);
+    address_print_host(&address.any, text);
     return arena_printf(arena, "%s/%u", text, network.bits);
 }
 

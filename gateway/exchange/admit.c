@@ -10,7 +10,7 @@ static bool is_secure(const struct exchange *x)
 {
     if (x->proto.len > 0)
         return slice_equal_nocase(x->proto, SLICE("https"));
-    return x->in->client->secure;
+    return x->in->client->tls != NULL;
 }
 
 void admit_begin(struct exchange *x)
@@ -20,6 +20,7 @@ void admit_begin(struct exchange *x)
                                    .arena = x->arena,
                                    .scratch = x->home->scratch,
                                    .connection = x->in->client,
+                                   .remote = x->remote,
                                    .client = x->record.client,
                                    .secure = is_secure(x),
                                    .request_id = x->record.request_id,

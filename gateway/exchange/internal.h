@@ -74,8 +74,9 @@ struct exchange {
     struct outbound *outbound; /* the endpoint's, from connect on; NULL again once given back */
     struct stream *out;        /* outbound->stream, or NULL */
 
-    bool trusted;       /* the connection comes from a trusted proxy */
-    struct slice proto; /* "https" or "http", as it says; empty when it does not */
+    struct slice remote; /* the client's address, as text */
+    bool trusted;        /* it is a trusted proxy's */
+    struct slice proto;  /* "https" or "http", as it says; empty when it does not */
     struct target target;
     struct authority authority;
     const struct config_site *site;
@@ -126,8 +127,7 @@ void pin_let_go(struct exchange *x);
 /* Starts watching; called once. */
 void deadline_start(struct exchange *x);
 
-/* From now on, and until it is called again, `limit_us` without progress wakes the exchange with `expired`.
- */
+/* From now on, until called again, `limit_us` without progress wakes the exchange with `expired`. */
 void deadline_set(struct exchange *x, uint64_t limit_us);
 
 /* The same, but the time without progress goes on if the limit is the one already in force. */

@@ -31,12 +31,21 @@ static struct slice choose_id(struct exchange *x)
     return slice_make(id, REQUEST_ID_LEN);
 }
 
+static struct slice print_remote(struct arena *arena, const struct stream_client *client)
+{
+    char text[ADDRESS_TEXT_MAX];
+    size_t len = address_print_host(&client->address.any, text);
+    return slice_make(arena_copy(arena, slice_make(text, len)), len);
+}
+
 void record_request(struct exchange *x)
 {
     const struct message *request = &x->in->rx_head;
     const struct stream_client *client = x->in->client;
+    const struct stream_tls *told = stream_told(client);
     struct record *record = &x->record;
-    struct trust trust = trust_client(x->pin->config, &client->address, client->text, &request->fields);
+    x->remote = print_remote(x->arena, client);
+    struct trust trust = trust_client(x->pin->config, &client->address.any, x->remote, &request->fields);
     x->trusted = trust.trusted;
     x->proto = trust.proto;
     x->begun_us = clock_now_us(&x->home->loop->clock);
@@ -46,9 +55,9 @@ void record_request(struct exchange *x)
     record->method = request->method_text;
     record->target = request->target;
     record->host = request->authority;
-    record->tls_version = client->tls_version;
-    record->tls_cipher = client->tls_cipher;
-    record->tls_name = client->server_name;
+    record->tls_version = told->version;
+    record->tls_cipher = told->cipher;
+    record->tls_name = told->server_name;
     record->referer = value_of(&request->fields, FIELD_referer);
     record->user_agent = value_of(&request->fields, FIELD_user_agent);
     record->version_minor = request->version == 20 ? 20 : request->version_minor;

@@ -21,7 +21,8 @@ void request_suppose_site(struct exchange *x)
 {
     if (x->site)
         return;
-    const struct config_site *site = router_find_site(x->pin->router, x->in->client->server_name);
+    const struct config_site *site =
+        router_find_site(x->pin->router, stream_told(x->in->client)->server_name);
     if (site)
         pipeline_enter(&x->call, x->pin->pipeline, &site->scope);
 }
@@ -37,7 +38,7 @@ enum fault request_read_target(struct exchange *x)
     if (request->method == METHOD_TRACE)
         return FAULT_method_refused;
     enum fault fault = target_parse(request->target, request->method, x->arena, &x->target);
-    return fault ? fault : x->in->client->refusal;
+    return fault ? fault : (enum fault)x->in->client->refusal;
 }
 
 /* An upstream may read the path in another way than we do: every spelling must give the route that the
@@ -53,11 +54,11 @@ static enum fault check_spelling(struct exchange *x, struct slice path)
 static bool is_verified(const struct exchange *x)
 {
     const struct config_client_certificates *wanted = &x->site->client_certificates;
-    const struct stream_client *client = x->in->client;
+    const struct stream_tls *told = stream_told(x->in->client);
     if (wanted->ca.text.len == 0)
         return true;
-    bool shown = client->certificate_subject.len > 0 || wanted->verify == CONFIG_VERIFY_OPTIONAL;
-    return client->secure && shown && router_find_site(x->pin->router, client->server_name) == x->site;
+    bool shown = told->certificate_subject.len > 0 || wanted->verify == CONFIG_VERIFY_OPTIONAL;
+    return x->in->client->tls && shown && router_find_site(x->pin->router, told->server_name) == x->site;
 }
 
 enum fault request_route(struct exchange *x)
@@ -107,10 +108,9 @@ static void replace(struct exchange *x, enum field_id id, struct slice value)
 static void set_forwarded(struct exchange *x)
 {
     struct fields *fields = &x->in->rx_head.fields;
-    const struct stream_client *client = x->in->client;
     bool trusted = x->trusted;
     replace(x, FIELD_x_forwarded_for,
-            trusted ? trust_chain(fields, x->arena, x->record.client, client->text) : client->text);
+            trusted ? trust_chain(fields, x->arena, x->record.client, x->remote) : x->remote);
     replace(x, FIELD_x_real_ip, x->record.client);
     if (!trusted || !fields_find(fields, FIELD_x_forwarded_proto))
         replace(x, FIELD_x_forwarded_proto, x->call.secure ? SLICE("https") : SLICE("http"));
@@ -129,7 +129,7 @@ static void set_forwarded(struct exchange *x)
 static void set_certificate(struct exchange *x)
 {
     struct fields *fields = &x->in->rx_head.fields;
-    struct slice subject = x->in->client->certificate_subject;
+    struct slice subject = stream_told(x->in->client)->certificate_subject;
     fields_remove(fields, FIELD_x_client_cert_subject);
     fields_remove(fields, FIELD_x_client_cert_verify);
     if (x->site->client_certificates.ca.text.len == 0)

@@ -15,17 +15,28 @@
 #include "http/body.h"
 #include "http/message.h"
 
-/* Who is at the other end of an inbound connection, and how it came in; lives as long as the connection. */
-struct stream_client {
-    struct address address;
-    struct slice text;                    /* the address without port */
-    bool secure;                          /* over TLS */
-    bool redirects;                       /* its listener sends everything to https */
-    enum fault refusal;                   /* of every request on this connection; FAULT_NONE: none is */
-    struct slice server_name;             /* that the TLS handshake asked for, lower case; empty when none */
-    struct slice tls_version, tls_cipher; /* "TLSv1.3", OpenSSL's name; empty without TLS */
-    struct slice certificate_subject;     /* of the verified client certificate; empty when there is none */
+/* What TLS has told of an inbound connection. */
+struct stream_tls {
+    struct slice server_name;         /* that the handshake asked for, lower case; empty when none */
+    struct slice version, cipher;     /* "TLSv1.3", OpenSSL's name */
+    struct slice certificate_subject; /* of the verified client certificate; empty when there is none */
 };
+
+/* Who is at the other end of an inbound connection, and how it came in; lives as long as the connection.
+ * There is one for each connection that idles: every byte counts. */
+struct stream_client {
+    const struct stream_tls *tls; /* NULL: in clear */
+    struct remote_address address;
+    uint16_t refusal; /* enum fault, of every request on this connection; FAULT_NONE: none is */
+    bool redirects;   /* its listener sends everything to https */
+};
+
+/* The same without TLS: everything is empty. */
+static inline const struct stream_tls *stream_told(const struct stream_client *client)
+{
+    static const struct stream_tls nothing;
+    return client->tls ? client->tls : &nothing;
+}
 
 /* What has happened on a stream; bits stay set until the owner clears them, except those marked (state). */
 enum stream_fact {

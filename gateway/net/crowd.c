@@ -116,13 +116,16 @@ uint32_t crowd_refused(struct crowd *crowd)
     return atomic_load(&crowd->shared.refused);
 }
 
-static struct client_key key_of(const struct address *client)
+static struct client_key key_of(const struct sockaddr *client)
 {
-    struct client_key key = {.family = client->any.sa_family};
-    if (client->any.sa_family == AF_INET6)
-        memcpy(&key.prefix, &client->in6.sin6_addr, sizeof key.prefix);
-    else if (client->any.sa_family == AF_INET)
-        memcpy(&key.prefix, &client->in.sin_addr, sizeof client->in.sin_addr);
+    struct client_key key = {.family = client->sa_family};
+    unsigned char bytes[16];
+    if (!address_bytes(client, bytes))
+        return key;
+    if (client->sa_family == AF_INET6)
+        memcpy(&key.prefix, bytes, sizeof key.prefix);
+    else
+        memcpy(&key.prefix, bytes + 12, 4);
     return key;
 }
 
@@ -149,7 +152,7 @@ static struct crowd_client *find_or_make(struct crowd_client **chain, struct cli
     return client;
 }
 
-bool crowd_count(struct crowd_place *place, const struct address *address)
+bool crowd_count(struct crowd_place *place, const struct sockaddr *address)
 {
     struct crowd *crowd = place->crowd;
     uint32_t most = crowd ? atomic_load_explicit(&crowd->shared.client_max, memory_order_relaxed) : 0;

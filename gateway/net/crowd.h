@@ -66,7 +66,7 @@ bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out);
 
 /* Counts the place for the client; false, and the place is as before, when the client has as many as it may.
  */
-bool crowd_count(struct crowd_place *place, const struct address *client);
+bool crowd_count(struct crowd_place *place, const struct sockaddr *client);
 
 /* Gives the place up. */
 void crowd_leave(struct crowd_place *place);

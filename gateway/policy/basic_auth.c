@@ -77,7 +77,7 @@ static void client_of(const struct policy_call *call, unsigned char bytes_out[16
 {
     struct address address;
     memset(bytes_out, 0, 16);
-    if (!policy_client_address(call, &address) || !address_bytes(&address, bytes_out))
+    if (!policy_client_address(call, &address) || !address_bytes(&address.any, bytes_out))
         return;
     if (address.any.sa_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&address.in6.sin6_addr))
         memset(bytes_out + 8, 0, 8);

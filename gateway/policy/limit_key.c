@@ -75,7 +75,7 @@ static struct slice cookie_value(const struct fields *fields, struct slice name)
 /* Who has proved who it is; a name that is only claimed counts for nobody. */
 static struct slice user_of(const struct policy_call *call)
 {
-    struct slice subject = call->connection->certificate_subject;
+    struct slice subject = stream_told(call->connection)->certificate_subject;
     return subject.len > 0 ? subject : call->user;
 }
 

@@ -46,7 +46,7 @@ static const struct config_text *network_of(const struct config_maintenance *mai
     if (maintenance->allow_count == 0 || !policy_client_address(call, &address))
         return NULL;
     for (uint32_t i = 0; i < maintenance->allow_count; i++)
-        if (network_contains(&maintenance->allow[i], &address))
+        if (network_contains(&maintenance->allow[i], &address.any))
             return &maintenance->allow_texts[i];
     return NULL;
 }

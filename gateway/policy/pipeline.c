@@ -161,9 +161,8 @@ void policy_say(struct policy_call *call, const char *policy, struct config_orig
 
 bool policy_client_address(const struct policy_call *call, struct address *address_out)
 {
-    const struct stream_client *connection = call->connection;
-    if (call->client.at != connection->text.at)
+    if (call->client.at != call->remote.at)
         return address_from_literal(call->client, 0, address_out);
-    *address_out = connection->address;
+    *address_out = address_of_remote(&call->connection->address);
     return address_out->any.sa_family != AF_UNIX;
 }

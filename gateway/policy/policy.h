@@ -66,7 +66,8 @@ struct policy_call {
     struct arena *arena;
     struct router_scratch *scratch;
     const struct stream_client *connection;
-    struct slice client; /* address of who asked, after the trust walk */
+    struct slice remote; /* address of the connection */
+    struct slice client; /* of who asked, after the trust walk */
     bool secure;         /* who asked used TLS, with us or with the trusted proxy before us */
     struct slice request_id;
     struct message *request; /* as received; only `forward` changes it */

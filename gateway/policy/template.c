@@ -27,7 +27,7 @@ static struct slice variable_client_ip(const struct policy_call *call)
 
 static struct slice variable_remote_ip(const struct policy_call *call)
 {
-    return call->connection->text;
+    return call->remote;
 }
 
 static struct slice variable_scheme(const struct policy_call *call)
@@ -81,22 +81,22 @@ static struct slice variable_request_id(const struct policy_call *call)
 
 static struct slice variable_tls_version(const struct policy_call *call)
 {
-    return call->connection->tls_version;
+    return stream_told(call->connection)->version;
 }
 
 static struct slice variable_tls_cipher(const struct policy_call *call)
 {
-    return call->connection->tls_cipher;
+    return stream_told(call->connection)->cipher;
 }
 
 static struct slice variable_tls_sni(const struct policy_call *call)
 {
-    return call->connection->server_name;
+    return stream_told(call->connection)->server_name;
 }
 
 static struct slice variable_client_cert(const struct policy_call *call)
 {
-    return call->connection->certificate_subject;
+    return stream_told(call->connection)->certificate_subject;
 }
 
 static const struct variable {

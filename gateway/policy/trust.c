@@ -6,7 +6,7 @@
 
 #include "policy/forwarded.h"
 
-static bool is_trusted(const struct config *config, const struct address *address)
+static bool is_trusted(const struct config *config, const struct sockaddr *address)
 {
     for (uint32_t i = 0; i < config->trusted_proxy_count; i++)
         if (network_contains(&config->trusted_proxies[i], address))
@@ -42,7 +42,7 @@ static bool step(struct walk *walk, struct slice text)
     walk->trust->client = text;
     if (walk->config->trusted_hops > 0)
         return --walk->hops_left > 0;
-    return is_trusted(walk->config, &address);
+    return is_trusted(walk->config, &address.any);
 }
 
 static bool walk_list(struct walk *walk, struct slice list)
@@ -72,8 +72,8 @@ static bool walk_forwarded(struct walk *walk, struct slice text)
     return true;
 }
 
-struct trust trust_client(const struct config *config, const struct address *remote, struct slice remote_text,
-                          const struct fields *fields)
+struct trust trust_client(const struct config *config, const struct sockaddr *remote,
+                          struct slice remote_text, const struct fields *fields)
 {
     struct trust trust = {.client = remote_text, .trusted = is_trusted(config, remote)};
     struct walk walk = {config, config->trusted_hops, &trust};

@@ -19,8 +19,8 @@ struct trust {
 
 /* Who asked, for a connection from `remote` (printed as `remote_text`). Text that is no address ends the
  * walk. */
-struct trust trust_client(const struct config *config, const struct address *remote, struct slice remote_text,
-                          const struct fields *fields);
+struct trust trust_client(const struct config *config, const struct sockaddr *remote,
+                          struct slice remote_text, const struct fields *fields);
 
 /* What goes on as X-Forwarded-For: the lists of the fields, joined, with `remote_text` behind them; when
  * there are none, who asked and `remote_text`. */

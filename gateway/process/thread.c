@@ -48,7 +48,8 @@ struct thread {
 
 static bool is_over(const struct thread *thread)
 {
-    return thread->draining && thread->sessions.sessions.count == 0 && thread->exchanges.exchanges.count == 0;
+    return thread->draining && session_home_count(&thread->sessions) == 0 &&
+           thread->exchanges.exchanges.count == 0;
 }
 
 static void *run(void *arg)

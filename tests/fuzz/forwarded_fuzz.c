@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_hops(text);
     arena_init(&arena, NULL, 0);
     fields_add_id(&fields, &arena, FIELD_forwarded, text);
-    struct trust trust = trust_client(&config, &address, remote, &fields);
+    struct trust trust = trust_client(&config, &address.any, remote, &fields);
     CHECK(trust.trusted && address_from_literal(trust.client, 0, &found));
     arena_fini(&arena);
     return 0;

@@ -51,12 +51,12 @@ static bool compile(struct subject *subject, const char *where, struct slice tem
 static enum policy_verdict ask(struct subject *subject, struct policy_call *call, const struct target *target)
 {
     static const struct authority authority = {{"a.test", 6}, 0};
-    static const struct stream_client connection = {.text = {"192.0.2.1", 9}};
+    static const struct stream_client connection = {.tls = NULL};
     const struct config_site *site = &subject->config->sites[0];
     call->arena = &subject->arena;
     call->scratch = subject->scratch;
     call->connection = &connection;
-    call->client = connection.text;
+    call->remote = call->client = SLICE("192.0.2.1");
     call->target = target;
     call->authority = &authority;
     call->request_id = SLICE("0123456789abcdef");

@@ -4,6 +4,7 @@
  */
 #include "base/address.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +118,7 @@ static void literals(void **state)
             fail_msg("'%s' %s", cases[i].host, valid ? "accepted" : "refused");
         if (!valid)
             continue;
-        assert_int_equal(address_print_host(&address, text), strlen(cases[i].printed_host));
+        assert_int_equal(address_print_host(&address.any, text), strlen(cases[i].printed_host));
         assert_string_equal(text, cases[i].printed_host);
         assert_int_equal(address_print(&address, text), strlen(cases[i].printed));
         assert_string_equal(text, cases[i].printed);
@@ -125,6 +126,54 @@ static void literals(void **state)
         assert_int_equal(address.len,
                          address.any.sa_family == AF_INET ? sizeof address.in : sizeof address.in6);
     }
+}
+
+/* As the C library does, for many addresses: zeros, small numbers and large ones, IPv4 in IPv6. */
+static void hosts_are_printed_as_inet_ntop_does(void **state)
+{
+    (void)state;
+    static const unsigned char some[] = {0, 0, 0, 0, 1, 0x10, 0xff, 0xff, 9, 99, 100, 255};
+    struct address v4 = {.any.sa_family = AF_INET}, v6 = {.any.sa_family = AF_INET6};
+    unsigned char bytes[16];
+    char text[ADDRESS_TEXT_MAX], expected[INET6_ADDRSTRLEN];
+    uint32_t random = 7;
+    for (int i = 0; i < 100000; i++) {
+        for (int k = 0; k < 16; k++) {
+            random = random * 1664525 + 1013904223;
+            bytes[k] = k < i % 5 * 4 ? 0 : some[(random >> 16) % sizeof some];
+        }
+        if (i % 7 == 0)
+            memset(bytes + 10, 0xff, 2);
+        memcpy(&v4.in.sin_addr, bytes, 4);
+        memcpy(&v6.in6.sin6_addr, bytes, 16);
+        inet_ntop(AF_INET, bytes, expected, sizeof expected);
+        assert_int_equal(address_print_host(&v4.any, text), strlen(expected));
+        assert_string_equal(text, expected);
+        inet_ntop(AF_INET6, bytes, expected, sizeof expected);
+        assert_int_equal(address_print_host(&v6.any, text), strlen(expected));
+        assert_string_equal(text, expected);
+    }
+}
+
+static void what_is_kept_of_who_connected(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"192.0.2.1", "2001:db8::1"};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        struct address address;
+        assert_true(address_from_literal(slice_of(hosts[i]), 4711, &address));
+        struct remote_address remote = address_remote(&address);
+        struct address again = address_of_remote(&remote);
+        assert_true(address_equal(&again, &address));
+        assert_int_equal(again.len, address.len);
+    }
+    struct address path;
+    assert_true(address_from_unix_path(SLICE("/run/a.sock"), &path));
+    struct remote_address remote = address_remote(&path);
+    struct address again = address_of_remote(&remote);
+    char text[ADDRESS_TEXT_MAX];
+    assert_int_equal(address_print(&again, text), 5);
+    assert_string_equal(text, "unix:");
 }
 
 static void unix_paths(void **state)
@@ -135,7 +184,7 @@ static void unix_paths(void **state)
     assert_true(address_from_unix_path(SLICE("/run/a.sock"), &address));
     assert_int_equal(address_print(&address, text), 16);
     assert_string_equal(text, "unix:/run/a.sock");
-    assert_int_equal(address_print_host(&address, text), 5);
+    assert_int_equal(address_print_host(&address.any, text), 5);
     assert_string_equal(text, "unix:");
     assert_int_equal(address_port(&address), 0);
     assert_true(address_from_unix_path(SLICE(LONG_PATH_100 "012345"), &address)); /* 107 bytes */
@@ -261,7 +310,7 @@ static void belonging(void **state)
         bool host_bits;
         assert_true(network_parse(slice_of(cases[i].network), &network, &host_bits));
         assert_true(address_from_literal(slice_of(cases[i].address), 80, &address));
-        if (network_contains(&network, &address) != cases[i].contains)
+        if (network_contains(&network, &address.any) != cases[i].contains)
             fail_msg("%s in %s", cases[i].address, cases[i].network);
     }
 }
@@ -274,16 +323,22 @@ static void a_unix_socket_is_in_no_network(void **state)
     bool host_bits;
     assert_true(network_parse(SLICE("::/0"), &network, &host_bits));
     assert_true(address_from_unix_path(SLICE("/a"), &address));
-    assert_false(network_contains(&network, &address));
+    assert_false(network_contains(&network, &address.any));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(endpoint_names), cmocka_unit_test(literals),
-        cmocka_unit_test(unix_paths),     cmocka_unit_test(an_unnamed_unix_client),
-        cmocka_unit_test(equality),       cmocka_unit_test(networks),
-        cmocka_unit_test(belonging),      cmocka_unit_test(a_unix_socket_is_in_no_network),
+        cmocka_unit_test(endpoint_names),
+        cmocka_unit_test(literals),
+        cmocka_unit_test(unix_paths),
+        cmocka_unit_test(hosts_are_printed_as_inet_ntop_does),
+        cmocka_unit_test(what_is_kept_of_who_connected),
+        cmocka_unit_test(an_unnamed_unix_client),
+        cmocka_unit_test(equality),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(belonging),
+        cmocka_unit_test(a_unix_socket_is_in_no_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

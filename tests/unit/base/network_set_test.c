@@ -113,7 +113,7 @@ static uint32_t find_slowly(const struct network *networks, uint32_t count, cons
 {
     uint32_t best = NETWORK_NONE;
     for (uint32_t i = 0; i < count; i++)
-        if (network_contains(&networks[i], address) &&
+        if (network_contains(&networks[i], &address->any) &&
             (best == NETWORK_NONE || networks[i].bits > networks[best].bits))
             best = i;
     return best;

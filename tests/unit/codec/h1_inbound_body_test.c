@@ -63,7 +63,7 @@ static void a_broken_body_fails_the_stream(void **state)
         turn_for(3000);
         assert_int_equal(born, i + 1);
         go();
-        TURN_UNTIL(home.sessions.count == 0);
+        TURN_UNTIL(session_home_count(&home) == 0);
     }
 }
 
@@ -215,7 +215,7 @@ static void a_response_cut_short_is_not_taken_for_whole(void **state)
         assert_string_equal(heard.text, "");
         assert_int_equal(heard.error, kinds[i] == FRAMING_UNTIL_CLOSE ? ECONNRESET : 0);
         go();
-        TURN_UNTIL(home.sessions.count == 0);
+        TURN_UNTIL(session_home_count(&home) == 0);
     }
 }
 
@@ -265,7 +265,7 @@ static void a_tunnel_moves_bytes_both_ways(void **state)
     HEAR(client, &heard, "last");
     HEAR_END(client, &heard);
     close_request(request, FAULT_NONE);
-    TURN_UNTIL(home.sessions.count == 0);
+    TURN_UNTIL(session_home_count(&home) == 0);
 }
 
 static void our_side_of_a_tunnel_may_end_first(void **state)

@@ -22,7 +22,7 @@ static int tear_down(void **state)
 static void gone_without_a_word(void)
 {
     HEAR_END(client, &heard);
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
 }
 
 /* --- time --- */
@@ -32,7 +32,7 @@ static void a_silent_client_is_left(void **state)
     (void)state;
     come(false);
     pass(HEAD_TIMEOUT_US - SECOND_US);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     pass(SECOND_US);
     gone_without_a_word();
     assert_int_equal(born, 0);
@@ -70,7 +70,7 @@ static void an_idle_connection_has_its_time(void **state)
         answer(next_request(i), "");
         HEAR(client, &heard, OK_HEAD(0));
         pass(KEEP_ALIVE_US - SECOND_US);
-        assert_int_equal(home.sessions.count, 1);
+        assert_int_equal(session_home_count(&home), 1);
     }
     pass(SECOND_US);
     gone_without_a_word();
@@ -104,7 +104,7 @@ static void a_request_under_way_has_no_time_here(void **state)
     answer(request, "x");
     HEAR(client, &heard, OK_HEAD(1) "x");
     pass(KEEP_ALIVE_US - SECOND_US);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
 }
 
 /* --- clients that leave --- */
@@ -125,7 +125,7 @@ static void nobody_is_born_of_half_a_head(void **state)
             reset_now(client), client = -1;
         else
             shutdown(client, SHUT_WR);
-        TURN_UNTIL(home.sessions.count == 0);
+        TURN_UNTIL(session_home_count(&home) == 0);
         assert_int_equal(born, 0);
         go();
     }
@@ -168,7 +168,7 @@ static void a_client_that_closes_behind_two_requests_gets_both(void **state)
     assert_non_null(strstr(heard.text, "\r\n\r\nx"));
     assert_non_null(strstr(heard.text, "\r\n\r\ny"));
     assert_int_equal(born, 2);
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
 }
 
 static void half_a_body_is_no_request(void **state)
@@ -209,9 +209,9 @@ static void a_reset_fails_the_request(void **state)
     send_body(request); /* nothing to send it to; no harm */
     send_head(request, &head);
     request->stream->ops->rx_resume(request->stream);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     close_request(request, FAULT_client_gone);
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
 }
 
 /* A body was broken first, then the client left: the owner learns the second, too. */
@@ -234,7 +234,7 @@ static void a_client_may_leave_after_its_body_broke(void **state)
     send_body(request);
     TURN_UNTIL(request->stream->fault == FAULT_client_gone || has(request, STREAM_SENT));
     close_request(request, FAULT_bad_chunk);
-    TURN_UNTIL(home.sessions.count == 0);
+    TURN_UNTIL(session_home_count(&home) == 0);
 }
 
 /* --- lingering --- */
@@ -246,7 +246,7 @@ static void refuse_one(unsigned index)
     HEAR(client, &heard,
          "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     HEAR_END(client, &heard);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
 }
 
 static void a_closed_connection_waits_for_its_client(void **state)
@@ -256,9 +256,9 @@ static void a_closed_connection_waits_for_its_client(void **state)
     refuse_one(0);
     say(client, "what was on its way");
     turn_for(2000);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     shutdown(client, SHUT_WR);
-    TURN_UNTIL(home.sessions.count == 0);
+    TURN_UNTIL(session_home_count(&home) == 0);
     assert_int_equal(born, 1);
 }
 
@@ -270,9 +270,9 @@ static void it_does_not_wait_for_ever(void **state)
     pass(LINGER_US - SECOND_US);
     say(client, "x"); /* this makes it no longer */
     turn();
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     pass(SECOND_US);
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
 }
 
 static void it_does_not_read_for_ever(void **state)
@@ -285,9 +285,9 @@ static void it_does_not_read_for_ever(void **state)
     turn_for(2000);
     say_bytes(client, bytes, sizeof bytes / 2);
     turn_for(2000);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     say(client, "x");
-    TURN_UNTIL(home.sessions.count == 0);
+    TURN_UNTIL(session_home_count(&home) == 0);
 }
 
 static void a_client_may_reset_while_it_lingers(void **state)
@@ -297,7 +297,7 @@ static void a_client_may_reset_while_it_lingers(void **state)
     refuse_one(0);
     reset_now(client);
     client = -1;
-    TURN_UNTIL(home.sessions.count == 0);
+    TURN_UNTIL(session_home_count(&home) == 0);
 }
 
 /* --- draining and killing --- */
@@ -311,10 +311,10 @@ static void draining_closes_who_waits(void **state)
     say(client, GET("/"));
     answer(next_request(0), "");
     HEAR(client, &heard, OK_HEAD(0));
-    assert_int_equal(home.sessions.count, 2);
+    assert_int_equal(session_home_count(&home), 2);
     session_home_drain(&home);
     turn_for(5000);
-    assert_int_equal(home.sessions.count, 2);
+    assert_int_equal(session_home_count(&home), 2);
     gone_without_a_word();
     close(fresh);
 }
@@ -339,7 +339,7 @@ static void draining_lets_answers_end(void **state)
     struct asked *request = next_request(0);
     session_home_drain(&home);
     turn_for(2000);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     answer(request, "x");
     HEAR(client, &heard, OK_HEAD_CLOSE(1) "x");
     HEAR_END(client, &heard);
@@ -373,7 +373,7 @@ static void draining_lets_a_head_come(void **state)
     say(client, "GET / HTTP/1.1\r\n");
     turn();
     session_home_drain(&home);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     say(client, "Host: a\r\n\r\n");
     answer(next_request(0), "x");
     HEAR(client, &heard, OK_HEAD_CLOSE(1) "x");
@@ -407,14 +407,14 @@ static void killing_ends_everything(void **state)
     struct message head = response_of(200, FRAMING_LENGTH, 9);
     send_head(&asked[1], &head);
     session_home_kill(&home);
-    assert_int_equal(home.sessions.count, 2);
+    assert_int_equal(session_home_count(&home), 2);
     for (unsigned i = 0; i < 2; i++) {
         TURN_UNTIL(asked[i].woken > 0);
         assert_true(has(&asked[i], STREAM_FAILED));
         assert_int_equal(asked[i].stream->fault, FAULT_shutdown);
         close_request(&asked[i], FAULT_shutdown);
     }
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
     for (int i = 0; i < 4; i++) {
         TURN_UNTIL(hear(clients[i], &heard) && (heard.eof || heard.error));
         heard.eof = false;
@@ -430,7 +430,7 @@ static void killing_ends_lingering(void **state)
     come(false);
     refuse_one(0);
     session_home_kill(&home);
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
 }
 
 int main(void)

@@ -46,10 +46,9 @@ static inline void no_facts(void *owner, unsigned facts)
 
 static inline void open_session(int fd)
 {
-    struct session_client remote = {.client.secure = false};
-    strcpy(remote.text, "192.0.2.1");
-    remote.client.text = slice_make(remote.text, strlen(remote.text));
-    assert_true(address_from_literal(SLICE("192.0.2.1"), 4711, &remote.client.address));
+    struct address address;
+    assert_true(address_from_literal(SLICE("192.0.2.1"), 4711, &address));
+    struct stream_client remote = {.address = address_remote(&address)};
     struct conn *conn = conn_accept(&loop, fd, (struct conn_owner){no_facts, NULL});
     assert_non_null(conn);
     h1_inbound_open(&home, conn, &remote);
@@ -102,7 +101,7 @@ static inline void stop_home(void)
     for (unsigned i = 0; i < born; i++)
         body_fini(&asked[i].body);
     turn();
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
     session_home_fini(&home);
     stop_loop();
 }

@@ -90,7 +90,7 @@ static void a_handshake_ends_in_http(void **state)
     SSL *ssl = begin_handshake(come_to_open(&entrance));
     TURN_UNTIL(SSL_do_handshake(ssl) == 1);
     TURN_UNTIL(home.openings.count == 0);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     assert_int_equal(loop_counts.value[COUNTER_tls_handshakes], 1);
     assert_int_equal(loop_counts.value[COUNTER_openings_failed], 0);
     SSL_free(ssl);
@@ -228,7 +228,7 @@ static void plain_http_on_a_tls_port_is_refused_as_http(void **state)
     unsigned plain = come_to_open(&entrance);
     say(clients[plain], GET("/"));
     assert_int_equal(client_of_next(0)->refusal, FAULT_plain_on_tls);
-    assert_false(client_of_next(0)->secure);
+    assert_null(client_of_next(0)->tls);
     assert_int_equal(home.openings.count, 0);
     assert_int_equal(home.refused, 0);
     assert_int_equal(loop_counts.value[COUNTER_openings_failed], 0);
@@ -270,6 +270,34 @@ static void one_connection_too_many_is_refused_as_http(void **state)
     crowd_free(&crowd);
 }
 
+/* The same behind a balancer, whose header names the client: who is told is counted once, and given back. */
+static void one_connection_too_many_behind_a_balancer(void **state)
+{
+    (void)state;
+    const struct session_entrance balanced = {.proxy_protocol = true};
+    const struct address balancer = {.un.sun_family = AF_UNIX, .len = sizeof(sa_family_t)};
+    struct crowd *crowd = crowd_new();
+    crowd_bound(crowd, &(struct crowd_bounds){.client = 1});
+    for (unsigned i = 0; i < 2; i++) {
+        int ends[2];
+        make_pair(ends);
+        struct crowd_place place;
+        assert_true(crowd_enter(crowd, &place));
+        session_open(&home, &balanced, ends[0], &balancer, place);
+        clients[came] = ends[1];
+        say(clients[came++], "PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n" GET("/"));
+    }
+    assert_int_equal(client_of_next(0)->refusal, FAULT_NONE);
+    assert_int_equal(client_of_next(1)->refusal, FAULT_too_many_connections);
+    assert_int_equal(home.refused, 1);
+    for (unsigned i = 0; i < 2; i++)
+        close_request(&asked[i], asked[i].stream->client->refusal);
+    session_home_kill(&home);
+    turn();
+    assert_int_equal(home.refused, 0);
+    crowd_free(&crowd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_end_has_a_name, start, stop),
         cmocka_unit_test_setup_teardown(plain_http_on_a_tls_port_is_refused_as_http, start, stop),
         cmocka_unit_test_setup_teardown(one_connection_too_many_is_refused_as_http, start, stop),
+        cmocka_unit_test_setup_teardown(one_connection_too_many_behind_a_balancer, start, stop),
     };
     return cmocka_run_group_tests(tests, make_files, remove_certificates);
 }

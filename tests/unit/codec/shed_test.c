@@ -55,18 +55,18 @@ static void the_longest_idle_go_first(void **state)
     say(ends[0], GET("/")); /* it is the last to have rested */
     answer(next_request(0), "");
     session_home_shed(&home);
-    assert_int_equal(home.sessions.count, CROWD); /* nobody has been idle for long */
+    assert_int_equal(session_home_count(&home), CROWD); /* nobody has been idle for long */
     pass(SECOND_US);
     session_home_shed(&home);
     turn();
-    assert_int_equal(home.sessions.count, CROWD - CROWD / PART - 1);
+    assert_int_equal(session_home_count(&home), CROWD - CROWD / PART - 1);
     assert_int_equal(loop_counts.value[COUNTER_inbound_shed], CROWD / PART + 1);
     for (int i = 0; i < CROWD; i++)
         assert_int_equal(is_closed(ends[i]), i >= 1 && i <= 1 + CROWD / PART);
     for (int i = 0; i < CROWD; i++)
         session_home_shed(&home);
     turn();
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
     go_all();
 }
 
@@ -100,7 +100,7 @@ static void who_is_in_the_middle_of_a_head_stays(void **state)
     turn();
     pass(SECOND_US);
     session_home_shed(&home);
-    assert_int_equal(home.sessions.count, 1);
+    assert_int_equal(session_home_count(&home), 1);
     say(client, "TP/1.1\r\nHost: a\r\n\r\n");
     answer(next_request(0), "");
 }
@@ -163,7 +163,7 @@ static void who_has_not_begun_a_handshake_goes(void **state)
     pass(SECOND_US);
     session_home_shed(&home);
     turn();
-    assert_int_equal(home.sessions.count, 0);
+    assert_int_equal(session_home_count(&home), 0);
     assert_true(is_closed(pair[1]));
     assert_int_equal(loop_counts.value[COUNTER_CAUSES + FAULT_overloaded], 1);
     close(pair[1]);

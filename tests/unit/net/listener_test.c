@@ -147,7 +147,7 @@ static void an_ipv4_client_of_both_families_is_one(void **state)
     assert_int_equal(remotes[0].len, sizeof(struct sockaddr_in));
     assert_true(address_equal(&remotes[0], &client));
     char text[ADDRESS_TEXT_MAX];
-    address_print_host(&remotes[0], text);
+    address_print_host(&remotes[0].any, text);
     assert_string_equal(text, "127.0.0.1");
 }
 

@@ -24,9 +24,7 @@ static bool may_come_in(const char *client)
 {
     struct message request = {.method_text = SLICE("GET")};
     struct policy_call call = scene_call(&request);
-    scene.connection.text = call.client = slice_of(client);
-    if (!address_from_literal(call.client, 1, &scene.connection.address))
-        assert_true(address_from_unix_path(SLICE("/run/x"), &scene.connection.address));
+    scene_come_from(&call, client);
     traced = slice_make(NULL, 0);
     call.trace = keep;
     enum policy_verdict verdict = pipeline_judge(&call);
@@ -105,9 +103,7 @@ static void one_of_several(void **state)
         struct message request = {.method_text = SLICE("GET")};
         scene_open("", "", rows[i].rules);
         struct policy_call call = scene_call(&request);
-        scene.connection.text = call.client = slice_of(rows[i].client);
-        if (!address_from_literal(call.client, 1, &scene.connection.address))
-            assert_true(address_from_unix_path(SLICE("/run/x"), &scene.connection.address));
+        scene_come_from(&call, rows[i].client);
         call.trace = keep_first;
         traced = slice_make(NULL, 0);
         assert_int_equal(pipeline_judge(&call) == POLICY_PASS, rows[i].passes);

@@ -94,7 +94,9 @@ static inline struct outcome fixture_ask(struct fixture *fixture, struct asked a
     struct outcome outcome = {.verdict = POLICY_REFUSE};
     struct message request = {.method_text = slice_of(asked.method), .wants_upgrade = asked.upgrade};
     struct target target;
-    struct stream_client connection = {.text = SLICE("192.0.2.1")};
+    struct slice text = SLICE("192.0.2.1");
+    struct address address;
+    struct stream_client connection = {.tls = NULL};
     struct authority authority = {slice_of(asked.host ? asked.host : "a.test"), 0};
     struct policy_call call = {.arena = &fixture->arena,
                                .scratch = fixture->scratch,
@@ -102,9 +104,11 @@ static inline struct outcome fixture_ask(struct fixture *fixture, struct asked a
                                .target = &target,
                                .authority = &authority,
                                .connection = &connection,
-                               .client = connection.text};
-    if (!address_from_literal(connection.text, 1, &connection.address))
+                               .remote = text,
+                               .client = text};
+    if (!address_from_literal(text, 1, &address))
         return outcome;
+    connection.address = address_remote(&address);
     request.method = method_of(request.method_text);
     outcome.fault = target_parse(slice_of(asked.target), request.method, &fixture->arena, &target);
     if (outcome.fault)

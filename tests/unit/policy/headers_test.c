@@ -59,11 +59,11 @@ static void values_that_do_not_exist_are_not_sent(void **state)
     static const char *const sent[] = {"Host", "b.test", "X-Sni", "spoofed", NULL};
     scene_open("", "headers: {request: {set: {X-Sni: '%{tls_sni}', Host: '%{tls_sni}'}}}", "");
     assert_string_equal(both(sent, true), "Host: b.test\n");
-    scene.connection.server_name = SLICE("c.test\r\nX-Admin: 1");
+    scene.told.server_name = SLICE("c.test\r\nX-Admin: 1");
     assert_string_equal(both(sent, true), "Host: b.test\n");
-    scene.connection.server_name = SLICE("c.test");
+    scene.told.server_name = SLICE("c.test");
     assert_string_equal(both(sent, true), "X-Sni: c.test\nHost: c.test\n");
-    scene.connection.server_name = SLICE("");
+    scene.told.server_name = SLICE("");
     scene_close();
 }
 

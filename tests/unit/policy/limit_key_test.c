@@ -28,6 +28,7 @@ static int tear_down(void **state)
 /* A request and all that a call points to. */
 struct asked {
     struct stream_client connection;
+    struct stream_tls told;
     struct message request;
     struct authority authority;
     struct policy_call call;
@@ -35,11 +36,14 @@ struct asked {
 
 static void ask(struct asked *asked, const char *address)
 {
-    *asked = (struct asked){.connection.text = slice_of(address), .authority.host = SLICE("a.test")};
-    assert_true(address_from_literal(asked->connection.text, 1, &asked->connection.address));
+    struct address remote;
+    assert_true(address_from_literal(slice_of(address), 1, &remote));
+    *asked = (struct asked){.connection.address = address_remote(&remote), .authority.host = SLICE("a.test")};
+    asked->connection.tls = &asked->told;
     asked->call = (struct policy_call){.arena = &arena,
                                        .connection = &asked->connection,
-                                       .client = asked->connection.text,
+                                       .remote = slice_of(address),
+                                       .client = slice_of(address),
                                        .request = &asked->request,
                                        .authority = &asked->authority};
 }
@@ -90,7 +94,8 @@ static void who_has_no_address_is_not_counted(void **state)
     struct asked asked;
     uint64_t hash;
     ask(&asked, "192.0.2.1");
-    assert_true(address_from_unix_path(SLICE("/run/x"), &asked.connection.address));
+    asked.connection.address = (struct remote_address){.any.sa_family = AF_UNIX};
+    asked.call.remote = asked.call.client = SLICE("unix:");
     assert_false(key_of(&asked, CONFIG_LIMIT_CLIENT_IP, "", &hash));
 }
 
@@ -123,9 +128,9 @@ static void users_are_those_who_have_proved_it(void **state)
     add(&claims, "authorization", SLICE("Basic YW5uOnB3")); /* ann:pw */
     assert_false(key_of(&claims, CONFIG_LIMIT_USER, "", &hash));
     ann.call.user = SLICE("ann");
-    bob.connection.certificate_subject = SLICE("CN=bob");
+    bob.told.certificate_subject = SLICE("CN=bob");
     assert_false(same(&ann, &bob, CONFIG_LIMIT_USER, ""));
-    ann.connection.certificate_subject = SLICE("CN=bob"); /* says more than a password */
+    ann.told.certificate_subject = SLICE("CN=bob"); /* says more than a password */
     assert_true(same(&ann, &bob, CONFIG_LIMIT_USER, ""));
 }
 

@@ -113,17 +113,18 @@ static void the_trace_names_the_place(void **state)
 static void who_asks(void **state)
 {
     (void)state;
-    struct stream_client connection = {.text = SLICE("192.0.2.1")};
-    struct address address;
-    assert_true(address_from_literal(connection.text, 1, &connection.address));
-    struct policy_call call = {.connection = &connection, .client = connection.text};
+    struct slice from = SLICE("192.0.2.1");
+    struct address address, remote;
+    assert_true(address_from_literal(from, 1, &remote));
+    struct stream_client connection = {.address = address_remote(&remote)};
+    struct policy_call call = {.connection = &connection, .remote = from, .client = from};
     assert_true(policy_client_address(&call, &address));
-    assert_true(address_equal(&address, &connection.address));
+    assert_true(address_equal(&address, &remote));
     call.client = SLICE("2001:db8::1"); /* a trusted proxy said so */
     assert_true(policy_client_address(&call, &address));
     assert_int_equal(address.any.sa_family, AF_INET6);
-    assert_true(address_from_unix_path(SLICE("/run/x"), &connection.address));
-    call.client = connection.text;
+    connection.address.any.sa_family = AF_UNIX;
+    call.client = call.remote;
     assert_false(policy_client_address(&call, &address));
 }
 

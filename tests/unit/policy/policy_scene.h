@@ -19,6 +19,7 @@ static struct {
     struct pipeline *pipeline;
     struct arena arena;
     struct stream_client connection;
+    struct stream_tls told;
     struct target target;
     struct authority authority;
 } scene;
@@ -53,6 +54,7 @@ static inline void scene_close(void)
 static inline struct policy_call scene_call(struct message *request)
 {
     const struct config_site *site = &scene.config->sites[0];
+    scene.connection.tls = &scene.told;
     struct policy_call call = {.arena = &scene.arena,
                                .connection = &scene.connection,
                                .request = request,
@@ -62,6 +64,16 @@ static inline struct policy_call scene_call(struct message *request)
                                .route = &site->routes[0]};
     pipeline_enter(&call, scene.pipeline, &site->routes[0].scope);
     return call;
+}
+
+/* The call comes from this address, or through a Unix socket ("unix:"). */
+static inline void scene_come_from(struct policy_call *call, const char *client)
+{
+    struct address address = {.any.sa_family = AF_UNIX};
+    call->remote = call->client = slice_of(client);
+    bool known = address_from_literal(call->client, 1, &address);
+    assert_true(known || strcmp(client, "unix:") == 0);
+    scene.connection.address = address_remote(&address);
 }
 
 /* The present fields as "name: value" lines, in their order. */

@@ -45,16 +45,17 @@ static const char *expand(const char *text, const struct policy_call *call)
 /* A call that knows everything. */
 static struct policy_call call_of(void)
 {
-    static struct stream_client connection = {.text = {"10.0.0.1", 8},
-                                              .server_name = {"sni.test", 8},
-                                              .tls_version = {"TLSv1.3", 7},
-                                              .tls_cipher = {"AES", 3},
-                                              .certificate_subject = {"CN=a", 4}};
+    static const struct stream_tls told = {.server_name = {"sni.test", 8},
+                                           .version = {"TLSv1.3", 7},
+                                           .cipher = {"AES", 3},
+                                           .certificate_subject = {"CN=a", 4}};
+    static const struct stream_client connection = {.tls = &told};
     static struct message request = {.method_text = {"PUT", 3}, .authority = {"A.test:81", 9}};
     static struct target target = {.raw = {"/a%20b?c=d", 10}};
     static struct authority authority = {.host = {"a.test", 6}, .port = 81};
     return (struct policy_call){.arena = &arena,
                                 .connection = &connection,
+                                .remote = SLICE("10.0.0.1"),
                                 .client = SLICE("192.0.2.7"),
                                 .secure = true,
                                 .request_id = SLICE("0123"),
@@ -134,21 +135,22 @@ static void errors(void **state)
 static void bytes_that_no_field_may_hold(void **state)
 {
     (void)state;
-    static struct stream_client connection;
+    struct stream_tls told = {.server_name = SLICE("")};
+    struct stream_client connection = {.tls = &told};
     struct policy_call call = call_of();
     struct slice value = SLICE("untouched");
     call.connection = &connection;
     const char bad[] = {'\r', '\n', '\0', '\x01', '\x7f'};
     const struct template *template = compile("x%{tls_sni}y", NULL);
     for (size_t i = 0; i < sizeof bad; i++) {
-        connection.server_name = slice_make(&bad[i], 1);
+        told.server_name = slice_make(&bad[i], 1);
         assert_false(template_field_value(template, &call, &value));
         assert_true(slice_equal(value, SLICE("untouched")));
     }
-    connection.server_name = SLICE("\tz ");
+    told.server_name = SLICE("\tz ");
     assert_true(template_field_value(template, &call, &value));
     assert_true(slice_equal(value, SLICE("x\tz y")));
-    connection.server_name = SLICE(" ");
+    told.server_name = SLICE(" ");
     assert_false(template_field_value(compile("%{tls_sni}", NULL), &call, &value));
 }
 

@@ -58,7 +58,7 @@ static struct trust ask(const char *remote, const struct fields *fields)
     struct address address;
     bool is_address = address_from_literal(slice_of(remote), 4711, &address);
     assert_true(is_address || address_from_unix_path(slice_of(remote), &address));
-    return trust_client(&config, &address, slice_of(remote), fields);
+    return trust_client(&config, &address.any, slice_of(remote), fields);
 }
 
 static const struct {
