@@ -6,24 +6,19 @@
  * for a free connection, or for this program, waited (no coordinated omission). Cipher and group are what
  * OPENSSL_CONF says. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { BODY = 128, ANSWER = 4096, EVENTS = 256, SLOWEST = 10 * 1000 * 1000, DRAIN = 2 * 1000 * 1000 };
+#include "load/answer.h"
+#include "load/clock.h"
+#include "load/dial.h"
+#include "load/program.h"
+
+enum { EVENTS = 256, DRAIN = 2 * 1000 * 1000, CONNECTIONS_MAX = 10000, RATE_MAX = 10 * 1000 * 1000 };
 
 struct connection {
     int fd;
@@ -31,27 +26,14 @@ struct connection {
     struct connection *next; /* of those that are free */
     uint64_t due;            /* of the request under way, microseconds */
     size_t length;
-    char answer[ANSWER];
+    char answer[ANSWER_MOST];
 };
 
-static const char request[] = "GET / HTTP/1.1\r\nHost: bench.test\r\n\r\n";
+static const char request[] = ANSWER_REQUEST;
 static struct connection *unused;
-static uint32_t histogram[SLOWEST + 1];
-static uint64_t answered, faults, under_way;
+static struct latencies latencies;
+static uint64_t faults, under_way;
 static int poller;
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static ssize_t put(struct connection *conn)
 {
@@ -64,7 +46,7 @@ static ssize_t put(struct connection *conn)
 static ssize_t take(struct connection *conn)
 {
     char *at = conn->answer + conn->length;
-    size_t room = ANSWER - 1 - conn->length;
+    size_t room = ANSWER_MOST - conn->length;
     if (!conn->ssl) {
         ssize_t n = recv(conn->fd, at, room, 0);
         return n > 0 ? n : n < 0 && errno == EAGAIN ? 0 : -1;
@@ -80,11 +62,7 @@ static int read_answer(struct connection *conn)
     if (n <= 0)
         return (int)n;
     conn->length += (size_t)n;
-    conn->answer[conn->length] = '\0';
-    const char *body = strstr(conn->answer, "\r\n\r\n");
-    if (!body || conn->length < (size_t)(body + 4 - conn->answer) + BODY)
-        return conn->length < ANSWER - 1 ? 0 : -1;
-    return strncmp(conn->answer, "HTTP/1.1 200", 12) == 0 ? 1 : -1;
+    return judge_answer(conn->answer, conn->length);
 }
 
 static void release(struct connection *conn)
@@ -111,21 +89,16 @@ static void serve(struct connection *conn)
         fail(conn);
         return;
     }
-    uint64_t took = now() - conn->due;
-    histogram[took < SLOWEST ? took : SLOWEST]++;
-    answered++;
+    latencies_add(&latencies, now_us() - conn->due);
     release(conn);
 }
 
 /* Blocking: nothing is measured yet. */
 static void open_connection(struct connection *conn, uint16_t port, SSL_CTX *context)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (conn->fd < 0 || connect(conn->fd, (struct sockaddr *)&address, sizeof address) != 0)
+    conn->fd = dial(port, 0);
+    if (conn->fd < 0)
         die("connect");
-    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (context) {
         conn->ssl = SSL_new(context);
         if (!conn->ssl || !SSL_set_fd(conn->ssl, conn->fd) || SSL_connect(conn->ssl) != 1)
@@ -150,7 +123,7 @@ static uint64_t send_due(uint64_t begin, double apart, uint64_t wanted, uint64_t
 {
     for (; *sent < wanted; ++*sent) {
         uint64_t due = begin + (uint64_t)((double)*sent * apart);
-        if (due > now() || !unused)
+        if (due > now_us() || !unused)
             return due;
         struct connection *conn = unused;
         unused = conn->next;
@@ -164,60 +137,46 @@ static uint64_t send_due(uint64_t begin, double apart, uint64_t wanted, uint64_t
     return UINT64_MAX;
 }
 
-static size_t percentile(double share)
-{
-    uint64_t wanted = (uint64_t)((double)answered * share), seen = 0;
-    size_t took = 0;
-    while (took < SLOWEST && (seen += histogram[took]) < wanted)
-        took++;
-    return took;
-}
-
 static void wait_until(uint64_t due, uint64_t latest)
 {
     struct epoll_event events[EVENTS];
-    uint64_t at = now(), until = unused && due < latest ? due : latest, left = until > at ? until - at : 0;
+    uint64_t at = now_us(), until = unused && due < latest ? due : latest, left = until > at ? until - at : 0;
     struct timespec pause = {.tv_sec = (time_t)(left / 1000000), .tv_nsec = (long)(left % 1000000) * 1000};
     int n = epoll_pwait2(poller, events, EVENTS, &pause, NULL);
     for (int i = 0; i < n; i++)
         serve(events[i].data.ptr);
 }
 
-static void run(double rate, double seconds)
+static void run(double rate, uint64_t duration)
 {
-    uint64_t wanted = (uint64_t)(rate * seconds), sent = 0, begin = now();
-    uint64_t latest = begin + (uint64_t)(seconds * 1e6) + DRAIN;
-    uint64_t due = 0;
-    while ((sent < wanted || under_way > 0) && now() < latest) {
-        due = send_due(begin, 1e6 / rate, wanted, &sent);
-        wait_until(due, latest);
-    }
+    uint64_t wanted = (uint64_t)(rate * (double)duration / 1e6), sent = 0, begin = now_us();
+    uint64_t latest = begin + duration + DRAIN;
+    while ((sent < wanted || under_way > 0) && now_us() < latest)
+        wait_until(send_due(begin, 1e6 / rate, wanted, &sent), latest);
     faults += wanted - sent + under_way;
-    printf("%llu %.6f %zu %zu %zu %llu\n", (unsigned long long)answered, (double)(now() - begin) / 1e6,
-           percentile(0.5), percentile(0.99), percentile(0.999), (unsigned long long)faults);
-    fflush(stdout);
+    say_figures(&latencies, now_us() - begin, faults);
 }
 
 int main(int argc, char **argv)
 {
     if (argc != 6)
         return fprintf(stderr, "usage: open_load PORT CONNECTIONS RATE plain|tls SECONDS\n"), 2;
+    uint16_t port = (uint16_t)number_of(argv[1], UINT16_MAX);
+    size_t count = number_of(argv[2], CONNECTIONS_MAX);
+    double rate = (double)number_of(argv[3], RATE_MAX);
+    uint64_t duration = microseconds_of(argv[5]);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_TIMERSLACK, 1);
-    size_t count = strtoul(argv[2], NULL, 10);
     SSL_CTX *context = strcmp(argv[4], "tls") == 0 ? SSL_CTX_new(TLS_client_method()) : NULL;
     poller = epoll_create1(EPOLL_CLOEXEC);
     struct connection *conns = calloc(count, sizeof *conns);
     if (!conns)
         die("calloc");
     for (size_t i = 0; i < count; i++)
-        open_connection(&conns[i], (uint16_t)strtoul(argv[1], NULL, 10), context);
-    puts("ready");
-    fflush(stdout);
-    if (getchar() == EOF)
-        return 1;
-    run(strtod(argv[3], NULL), strtod(argv[5], NULL));
-    while (getchar() != EOF)
-        continue;
+        open_connection(&conns[i], port, context);
+    say_ready();
+    wait_for_begin();
+    run(rate, duration);
+    wait_for_end();
     return faults > 0;
 }

@@ -11,30 +11,25 @@
  * begins another phase; when stdin ends, uploads and echoes under way are waited for, and it prints one line of
  * JSON: what was done and what was lost, and per phase the 99th percentile of echoes and of newcomers' requests. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "load/answer.h"
+#include "load/clock.h"
+#include "load/dial.h"
+#include "load/program.h"
 #include "pattern.h"
 
 enum {
-    INPUT = 4096,
+    INPUT = ANSWER_MOST,
     EVENTS = 256,
-    PHASES = 8,
-    SLOWEST = 20000, /* tenths of milliseconds in a histogram */
+    PHASES = 3, /* before the reloads, during, after */
     TURN_MS = 5,
     ECHO_US = 100 * 1000,         /* from one message of a WebSocket to its next */
     NEWCOMER_US = 20 * 1000,      /* from one newcomer to the next */
     PATIENCE_US = 20 * 1000 * 1000, /* for what is under way at the end */
     NEWCOMERS = 4,
+    CONNECTIONS_MAX = 10000,
     LIFE = 100, /* messages of a WebSocket */
 };
 
@@ -55,30 +50,16 @@ struct connection {
 
 /* What was done and what went wrong, by kind. */
 static uint64_t done[KINDS], lost[KINDS], wrong_uploads;
-static uint32_t slow[PHASES][KINDS][SLOWEST + 1];
+static struct latencies latencies[PHASES][KINDS];
 static unsigned phase;
 static bool ending;
 static uint64_t upload_bytes, upload_rate;
-static struct sockaddr_in proxy = {.sin_family = AF_INET};
+static uint16_t port;
 static int poller;
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static void took(enum kind kind, uint64_t began_us)
 {
-    uint64_t tenths = (now_us() - began_us) / 100;
-    slow[phase][kind][tenths < SLOWEST ? tenths : SLOWEST]++;
+    latencies_add(&latencies[phase][kind], now_us() - began_us);
     done[kind]++;
 }
 
@@ -109,11 +90,7 @@ static bool ask(struct connection *conn)
     char text[512];
     int n = 0;
     switch (conn->kind) {
-    case SOCKET:
-        n = snprintf(text, sizeof text,
-                     "GET /ws HTTP/1.1\r\nHost: bench.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-        break;
+    case SOCKET: n = snprintf(text, sizeof text, UPGRADE_REQUEST); break;
     case UPLOAD:
         n = snprintf(text, sizeof text,
                      "POST /check/%llu/%llu HTTP/1.1\r\nHost: bench.test\r\nContent-Length: %llu\r\n\r\n",
@@ -129,16 +106,11 @@ static bool ask(struct connection *conn)
     return send_text(conn, text, (size_t)n);
 }
 
-static bool dial(struct connection *conn)
+static bool open_connection(struct connection *conn)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = conn};
-    conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (conn->fd < 0)
-        die("socket");
-    if (connect(conn->fd, (struct sockaddr *)&proxy, sizeof proxy) != 0)
-        return false;
-    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    return epoll_ctl(poller, EPOLL_CTL_ADD, conn->fd, &event) == 0;
+    conn->fd = dial(port, 0);
+    return conn->fd >= 0 && epoll_ctl(poller, EPOLL_CTL_ADD, conn->fd, &event) == 0;
 }
 
 /* A masked frame with the message's number, the mask being zeros. */
@@ -172,14 +144,14 @@ static void begin_upload(struct connection *conn, uint64_t now)
     conn->place = 0;
     conn->began_us = now;
     conn->busy = true;
-    if ((conn->fd < 0 && !dial(conn)) || !ask(conn))
+    if ((conn->fd < 0 && !open_connection(conn)) || !ask(conn))
         lose(conn);
 }
 
 static void open_again(struct connection *conn)
 {
     conn->busy = true;
-    if (!dial(conn) || !ask(conn))
+    if (!open_connection(conn) || !ask(conn))
         lose(conn);
 }
 
@@ -187,7 +159,7 @@ static void begin_newcomer(struct connection *conn, uint64_t now)
 {
     conn->began_us = now;
     conn->busy = true;
-    if (!dial(conn) || !ask(conn))
+    if (!open_connection(conn) || !ask(conn))
         lose(conn);
 }
 
@@ -260,13 +232,13 @@ static bool take_events(struct connection *conn)
     return conn->have < INPUT;
 }
 
-/* A whole response to an upload or a newcomer: 128 bytes behind the head. */
+/* A whole response to an upload or a newcomer. */
 static bool take_response(struct connection *conn)
 {
-    char *end = memmem(conn->input, conn->have, "\r\n\r\n", 4);
-    if (!end || conn->have < (size_t)(end + 4 - conn->input) + 128)
-        return conn->have < INPUT;
-    bool right = strncmp(conn->input, "HTTP/1.1 200 ", 13) == 0;
+    int judged = judge_answer(conn->input, conn->have);
+    if (judged == 0)
+        return true;
+    bool right = judged > 0;
     bool closes = conn->kind == NEWCOMER || memmem(conn->input, conn->have, "onnection: close", 16) != NULL;
     wrong_uploads += conn->kind == UPLOAD && !right;
     conn->have = 0;
@@ -354,15 +326,9 @@ static bool is_busy(void)
     return false;
 }
 
-static double percentile_ms(const uint32_t *histogram, double share)
+static double p99_ms(enum kind kind, unsigned of_phase)
 {
-    uint64_t all = 0, seen = 0;
-    size_t at = 0;
-    for (size_t i = 0; i <= SLOWEST; i++)
-        all += histogram[i];
-    while (at < SLOWEST && (double)(seen += histogram[at]) < (double)all * share)
-        at++;
-    return (double)at / 10;
+    return (double)latencies_percentile(&latencies[of_phase][kind], 0.99) / 1e3;
 }
 
 /* What never came is lost, too: an echo, a stream's next event. */
@@ -382,8 +348,7 @@ static void report(void)
                (unsigned long long)lost[kind]);
     printf(", \"p99_ms\": [");
     for (unsigned i = 0; i <= phase; i++)
-        printf("%s{\"sockets\": %.1f, \"newcomers\": %.1f}", i ? ", " : "", percentile_ms(slow[i][SOCKET], 0.99),
-               percentile_ms(slow[i][NEWCOMER], 0.99));
+        printf("%s{\"sockets\": %.1f, \"newcomers\": %.1f}", i ? ", " : "", p99_ms(SOCKET, i), p99_ms(NEWCOMER, i));
     printf("]}\n");
     fflush(stdout);
 }
@@ -399,7 +364,7 @@ static void open_all(const size_t *numbers)
     for (enum kind kind = 0; kind < KINDS; kind++)
         for (size_t i = 0; i < numbers[kind]; i++, at++) {
             conns[at] = (struct connection){.kind = kind, .fd = -1, .number = kind == STREAM ? 0 : i, .began_us = now_us()};
-            if ((kind == SOCKET || kind == STREAM) && (!dial(&conns[at]) || !ask(&conns[at])))
+            if ((kind == SOCKET || kind == STREAM) && (!open_connection(&conns[at]) || !ask(&conns[at])))
                 die("cannot open a connection");
         }
     uint64_t end = now_us() + PATIENCE_US;
@@ -428,18 +393,16 @@ int main(int argc, char **argv)
 {
     if (argc != 7)
         return fprintf(stderr, "usage: reload_load PORT SOCKETS UPLOADS BYTES BYTES_A_SECOND STREAMS\n"), 2;
-    proxy.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10));
-    proxy.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    upload_bytes = strtoull(argv[4], NULL, 10);
-    upload_rate = strtoull(argv[5], NULL, 10);
+    port = (uint16_t)number_of(argv[1], UINT16_MAX);
+    upload_bytes = number_of(argv[4], UINT32_MAX);
+    upload_rate = number_of(argv[5], UINT32_MAX);
     pattern_make();
     poller = epoll_create1(EPOLL_CLOEXEC);
-    open_all((size_t[KINDS]){[SOCKET] = strtoul(argv[2], NULL, 10),
-                             [UPLOAD] = strtoul(argv[3], NULL, 10),
-                             [STREAM] = strtoul(argv[6], NULL, 10),
+    open_all((size_t[KINDS]){[SOCKET] = number_of(argv[2], CONNECTIONS_MAX),
+                             [UPLOAD] = number_of(argv[3], CONNECTIONS_MAX),
+                             [STREAM] = number_of(argv[6], CONNECTIONS_MAX),
                              [NEWCOMER] = NEWCOMERS});
-    puts("ready");
-    fflush(stdout);
+    say_ready();
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
     if (epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
         die("stdin is to be a pipe");

@@ -7,21 +7,15 @@
  * are what OPENSSL_CONF says. Threads that block are enough: they share one core, and what they cost is not
  * measured. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { SLOWEST = 2 * 1000 * 1000, THREADS_MAX = 200 };
+#include "load/answer.h"
+#include "load/clock.h"
+#include "load/dial.h"
+#include "load/program.h"
+
+enum { THREADS_MAX = 200 };
 
 struct worker {
     pthread_t thread;
@@ -35,21 +29,8 @@ static bool resumes;
 static uint16_t port;
 static uint64_t duration, end; /* microseconds */
 static pthread_barrier_t ready, go;
-static atomic_uint histogram[SLOWEST + 1];
-static atomic_ullong connections, faults;
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
+static struct latencies latencies;
+static atomic_ullong faults;
 
 static int keep_ticket(SSL *ssl, SSL_SESSION *session)
 {
@@ -71,47 +52,27 @@ static void offer_ticket(const struct worker *worker, SSL *ssl)
     SSL_SESSION_free(copy);
 }
 
-/* Each thread has an address of its own, so that its ports outlast what waits in TIME_WAIT. */
-static int open_socket(const struct worker *worker)
-{
-    struct sockaddr_in own = {.sin_family = AF_INET}, peer = {.sin_family = AF_INET, .sin_port = htons(port)};
-    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + worker->number);
-    peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        die("socket");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
-    if (bind(fd, (struct sockaddr *)&own, sizeof own) == 0 &&
-        connect(fd, (struct sockaddr *)&peer, sizeof peer) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-/* One request; the answer is 128 bytes of "x" or the like after its head. */
 static bool exchange(SSL *ssl)
 {
-    static const char request[] = "GET / HTTP/1.1\r\nHost: bench.test\r\n\r\n";
-    char answer[4096];
+    static const char request[] = ANSWER_REQUEST;
+    char answer[ANSWER_MOST];
     size_t length = 0;
+    int judged = 0;
     if (SSL_write(ssl, request, sizeof request - 1) <= 0)
         return false;
-    for (;;) {
-        int n = SSL_read(ssl, answer + length, (int)(sizeof answer - 1 - length));
+    while (judged == 0) {
+        int n = SSL_read(ssl, answer + length, (int)(sizeof answer - length));
         if (n <= 0)
             return false;
         length += (size_t)n;
-        answer[length] = '\0';
-        const char *body = strstr(answer, "\r\n\r\n");
-        if (body && length >= (size_t)(body + 4 - answer) + 128)
-            return strncmp(answer, "HTTP/1.1 200", 12) == 0;
+        judged = judge_answer(answer, length);
     }
+    return judged > 0;
 }
 
 static bool connect_once(struct worker *worker)
 {
-    int fd = open_socket(worker);
+    int fd = dial(port, 1 + worker->number); /* each thread has an address of its own */
     if (fd < 0)
         return false;
     SSL *ssl = SSL_new(context);
@@ -136,26 +97,15 @@ static void *work(void *argument)
     worker->expects = resumes;
     pthread_barrier_wait(&ready);
     pthread_barrier_wait(&go);
-    for (uint64_t began = now(); began < end; began = now()) {
+    for (uint64_t began = now_us(); began < end; began = now_us()) {
         if (!connect_once(worker)) {
             faults++;
             usleep(1000);
             continue;
         }
-        uint64_t took = now() - began;
-        histogram[took < SLOWEST ? took : SLOWEST]++;
-        connections++;
+        latencies_add(&latencies, now_us() - began);
     }
     return NULL;
-}
-
-static size_t percentile(double share)
-{
-    uint64_t wanted = (uint64_t)((double)connections * share), seen = 0;
-    size_t took = 0;
-    while (took < SLOWEST && (seen += histogram[took]) < wanted)
-        took++;
-    return took;
 }
 
 static void run(struct worker *workers, unsigned count)
@@ -168,29 +118,25 @@ static void run(struct worker *workers, unsigned count)
             die("pthread_create");
     }
     pthread_barrier_wait(&ready);
-    puts("ready");
-    fflush(stdout);
-    if (getchar() == EOF)
-        exit(1);
-    uint64_t began = now();
+    say_ready();
+    wait_for_begin();
+    uint64_t began = now_us();
     end = began + duration;
     pthread_barrier_wait(&go);
     for (unsigned i = 0; i < count; i++)
         pthread_join(workers[i].thread, NULL);
-    printf("%llu %.6f %zu %zu %zu %llu\n", connections, (double)(now() - began) / 1e6, percentile(0.5),
-           percentile(0.99), percentile(0.999), faults);
-    fflush(stdout);
+    say_figures(&latencies, now_us() - began, faults);
 }
 
 int main(int argc, char **argv)
 {
     static struct worker workers[THREADS_MAX];
-    unsigned count = argc == 5 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
-    if (count < 1 || count > THREADS_MAX)
+    unsigned count = argc == 5 ? (unsigned)number_of(argv[2], THREADS_MAX) : 0;
+    if (count < 1)
         return fprintf(stderr, "usage: tls_load PORT CONNECTIONS full|resumed SECONDS\n"), 2;
-    port = (uint16_t)strtoul(argv[1], NULL, 10);
+    port = (uint16_t)number_of(argv[1], UINT16_MAX);
     resumes = strcmp(argv[3], "resumed") == 0;
-    duration = (uint64_t)(strtod(argv[4], NULL) * 1e6);
+    duration = microseconds_of(argv[4]);
     context = SSL_CTX_new(TLS_client_method());
     if (!context)
         die("SSL_CTX_new");

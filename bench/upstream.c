@@ -66,7 +66,7 @@ static char block[BLOCK];
 static char date[64];
 static int poller, ticker;
 static struct connection *listening;
-static uint64_t requests, body_bytes;
+static uint64_t requests /* and WebSocket messages */, body_bytes;
 
 static void die(const char *what)
 {
@@ -357,6 +357,7 @@ static bool use_frame(struct connection *conn)
     conn->out = (char *)frame + 4;
     conn->out_length = before + length;
     conn->begin += before + 4 + length;
+    requests++;
     return true;
 }
 

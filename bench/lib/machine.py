@@ -52,8 +52,9 @@ free_port.given = set()
 
 def compile_c(name):
     source, binary = BENCH / f"{name}.c", WORK / name
-    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
-        flags = ["-std=c17", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Wconversion"]
+    newest = max(path.stat().st_mtime for path in [source, *BENCH.rglob("*.h")])
+    if not binary.exists() or binary.stat().st_mtime < newest:
+        flags = ["-std=c17", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", f"-I{BENCH}"]
         subprocess.run(["gcc", *flags, source, "-o", binary, "-lssl", "-lcrypto"], check=True)
     return binary
 
