@@ -1,9 +1,9 @@
 """The arithmetic: from turns to costs, ratios, their spread, and what moved. Knows nothing of printing.
 
 The samples of one scenario are rounds, and in each round every proxy had its turn; after some rounds all
-proxies were started anew. What disturbs a turn makes it dearer, hardly ever cheaper, so the cheapest part of
-the turns of a start counts. Starts differ, too (where memory lies), and neither of two is the true one: the
-mean over them is the cost.
+proxies were started anew. What disturbs makes the work dearer, hardly ever cheaper, so the cheapest slices of all
+turns of a start count. Starts differ, too (where memory lies), and neither of two is the true one: the mean over
+them is the cost.
 """
 import dataclasses
 import math
@@ -29,7 +29,8 @@ def cheapest_third(costs):
 
 def undisturbed(starts):
     """The cost; `starts` is a list of lists of samples."""
-    return statistics.fmean(cheapest_third(sample.cost for sample in turns) for turns in starts)
+    return statistics.fmean(cheapest_third(cost for sample in turns for cost in sample.slices or [sample.cost])
+                            for turns in starts)
 
 
 def by_start(rounds, proxy):
@@ -122,10 +123,14 @@ def reached(target, name, measured):
     return over(own, beside[target.field]) if beside else None
 
 
+def is_figure(ratio):
+    return bool(ratio) and math.isfinite(ratio)
+
+
 def moved(old, new, proxy):
     """(change of the ratio, what of it may be noise) between two runs of one scenario; None without both."""
     before, after = old["proxies"].get(proxy), new["proxies"].get(proxy)
-    if not before or not after or not before["ratio"] or not after["ratio"]:
+    if not before or not after or not is_figure(before["ratio"]) or not is_figure(after["ratio"]):
         return None
     noise = (before["spread"] ** 2 + after["spread"] ** 2) ** 0.5
     return after["ratio"] / before["ratio"] - 1, max(NOISE, noise)

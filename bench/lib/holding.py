@@ -4,10 +4,11 @@ import ssl
 import threading
 
 import machine
-from loads import SETTLED_TLS, Sample, connect, get, http, under, wrk_command, wrk_output
+from loads import Sample, connect, get, http, requests_of, under, wrk_command, wrk_output
 
 REQUEST = b"GET %s HTTP/1.1\r\nHost: bench.test\r\n\r\n"
 LARGE = b"/bytes/10485760"   # more than the kernel's buffers take, whoever reads slowly
+FILLED, LONGER = 1.5, 5      # seconds until buffers are full, whoever fills them; turns are so many times as long as others'
 TURN, SIP = 0.05, 1024       # a slow reader takes so many bytes every so many seconds
 
 
@@ -57,7 +58,8 @@ def slow_readers(target, seconds, readers, tls=False, cost="memory"):
     port, scheme = (target.tls_port, "https") if tls else (target.port, "http")
     before = http(target, 0.2, 16, tls=tls).memory
     with slow(port, tls, readers):
-        said, span = under(target, wrk_command(port, 16, scheme=scheme), 2 * seconds, SETTLED_TLS + 1)
+        said, span = under(target, wrk_command(port, 16, scheme=scheme), LONGER * seconds, FILLED)
     figures = wrk_output(said)
-    cost = (span.memory - before) / readers if cost == "memory" else span.cpu / span.requests * 1e6
-    return Sample(cost, span.rate, figures["p50"], figures["p99"], 0, span.memory, figures["errors"])
+    costs = {"cost": (span.memory - before) / readers} if cost == "memory" else span.costs(requests_of)
+    return Sample(rate=span.rate(), p50=figures["p50"], p99=figures["p99"], p999=0, memory=span.memory,
+                  errors=figures["errors"], **costs)

@@ -5,6 +5,7 @@ A load reads the cost around the work alone: set-up and teardown stay outside wh
 import contextlib
 import dataclasses
 import functools
+import itertools
 import re
 import signal
 import socket
@@ -17,7 +18,9 @@ import machine
 from certificates import client_environment
 
 UNITS = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
-SETTLED, SETTLED_TLS, MARGIN = 0.1, 0.3, 0.2  # seconds of a load before and after what is measured of it
+SETTLED, SETTLED_TLS, MARGIN = 0.1, 0.2, 0.05  # seconds of a load before and after what is measured of it
+SLICES = 3                # of a turn, each with a cost of its own
+ENOUGH, MUCH = 150, 10 << 20  # requests, or bytes of bodies, of a slice: with fewer, its ends count for too much
 
 
 @dataclasses.dataclass
@@ -33,13 +36,14 @@ class Target:
 
 @dataclasses.dataclass
 class Sample:
-    cost: float               # in the scenario's unit
+    cost: float               # in the scenario's unit, of the whole turn
     rate: float               # requests, or messages, per second
     p50: float                # microseconds
     p99: float
     p999: float               # 0 where the load does not tell
     memory: float             # KiB
     errors: int
+    slices: list | None = None  # costs of the turn's slices, where it has any
     growth: float = 0         # KiB more than when the proxy had done nothing but come up
     others: float = 0         # share of the machine that other programs used meanwhile
 
@@ -55,6 +59,7 @@ def trusting():
 def connect(port, tls=False, receive_buffer=None):
     sock = socket.socket()
     sock.settimeout(10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or requests wait for the handshake's acknowledgement
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.connect(("127.0.0.1", port))
@@ -73,7 +78,7 @@ def get(port, path, tls=False):
 
 
 def seen_by_upstream(target):
-    """(requests, bytes of their bodies) so far."""
+    """(requests and WebSocket messages, bytes of request bodies) so far."""
     return tuple(map(int, get(target.upstream, "/stats")[1].split()[:2]))
 
 
@@ -112,22 +117,51 @@ def run_wrk(command):
 
 
 @dataclasses.dataclass
-class Span:
-    """What the proxy did in the middle of a load: without its handshakes, connects and its end."""
+class Work:
+    """What the proxy did in some time."""
+    seconds: float
     cpu: float                # seconds
     requests: int
     received: int             # bytes of request bodies
-    rate: float               # requests per second
+
+
+@dataclasses.dataclass
+class Span:
+    """The middle of a load: without its handshakes, connects and its end."""
+    whole: Work
+    slices: list
     memory: float             # KiB
+
+    def rate(self):
+        return self.whole.requests / self.whole.seconds
+
+    def costs(self, units, scale=1e6):
+        """{cost, slices} of a Sample; `units` says how much of what is paid for some Work was."""
+        is_enough = all(each.requests >= ENOUGH or each.received >= MUCH for each in self.slices)
+        slices = self.slices if is_enough else []
+        cost, *parts = [each.cpu / max(units(each), 1) * scale for each in [self.whole, *slices]]
+        return {"cost": cost, "slices": parts or [cost]}
+
+
+def requests_of(work):
+    return work.requests
+
+
+def look(target):
+    return time.monotonic(), machine.cpu_seconds(target.pid), *seen_by_upstream(target)
+
+
+def between(before, after):
+    return Work(*(late - early for early, late in zip(before, after)))
 
 
 def watch(target, seconds):
-    began, before, cpu = time.monotonic(), seen_by_upstream(target), machine.cpu_seconds(target.pid)
-    time.sleep(seconds)
-    cpu = machine.cpu_seconds(target.pid) - cpu
-    after, took = seen_by_upstream(target), time.monotonic() - began
-    requests = after[0] - before[0]
-    return Span(cpu, requests, after[1] - before[1], requests / took, machine.memory_kib(target.pid))
+    looks = [look(target)]
+    for _ in range(SLICES):
+        time.sleep(seconds / SLICES)
+        looks.append(look(target))
+    slices = [between(*ends) for ends in itertools.pairwise(looks)]
+    return Span(between(looks[0], looks[-1]), slices, machine.memory_kib(target.pid))
 
 
 def wait_for_work(target, load, before):
@@ -149,7 +183,7 @@ def under(target, command, seconds, settled, stops=True):
         said = load.communicate()[0]
     if load.returncode != 0:
         raise machine.Failure(f"{' '.join(command)}: {said}")
-    if span.requests < 1 and span.received < 1:
+    if span.whole.requests < 1 and span.whole.received < 1:
         raise machine.Failure(f"{target.name} answered nothing")
     return said, span
 
@@ -161,9 +195,9 @@ def http(target, seconds, connections, per="request", size=1, tls=False, **reque
     command = wrk_command(port, connections, scheme=scheme, **request)
     said, span = under(target, command, seconds, SETTLED_TLS if tls else SETTLED)
     figures = wrk_output(said)
-    work = span.requests * size if size else span.received
-    cost = span.cpu / work * (1e9 if per == "byte" else 1e6)
-    return Sample(cost, span.rate, figures["p50"], figures["p99"], 0, span.memory, figures["errors"])
+    costs = span.costs(lambda work: work.requests * size if size else work.received, 1e9 if per == "byte" else 1e6)
+    return Sample(rate=span.rate(), p50=figures["p50"], p99=figures["p99"], p999=0, memory=span.memory,
+                  errors=figures["errors"], **costs)
 
 
 def h2load_errors(said):
@@ -183,43 +217,47 @@ def http2(target, seconds, connections, streams, tls):
     said, span = under(target, command, seconds, SETTLED_TLS, stops=False)
     if "Application protocol: h2\n" not in said:
         raise machine.Failure(f"{target.name} does not speak HTTP/2: {said}")
-    return Sample(span.cpu / span.requests * 1e6, span.rate, 0, 0, 0, span.memory, h2load_errors(said))
+    return Sample(rate=span.rate(), p50=0, p99=0, p999=0, memory=span.memory, errors=h2load_errors(said),
+                  **span.costs(requests_of))
 
 
-def own_load(target, command):
-    """A load of ours: it says when it is ready, begins at a line, and prints
-    "units seconds p50 p99 p999 faults". Cost is microseconds a unit."""
-    with subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+def own_load(target, command, seconds):
+    """A load of ours: it says when it is ready, begins at a line, and prints "units seconds p50 p99 p999 faults" after
+    so long as its last argument says. Cost is microseconds a unit."""
+    command = [*map(str, command), f"{seconds + 2 * MARGIN:.3f}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                           env=client_environment()) as load:
         if load.stdout.readline() != "ready\n":
-            raise machine.Failure(f"{target.name} does not serve {' '.join(map(str, command))}")
-        cpu = machine.cpu_seconds(target.pid)
+            raise machine.Failure(f"{target.name} does not serve {' '.join(command)}")
         load.stdin.write("\n")
         load.stdin.flush()
-        units, took, p50, p99, p999, faults = load.stdout.readline().split()
-        cpu = machine.cpu_seconds(target.pid) - cpu
-        memory = machine.memory_kib(target.pid)
+        time.sleep(MARGIN)
+        span = watch(target, seconds)
+        said = load.stdout.readline().split()
         load.stdin.close()
-    cost = cpu / max(int(units), 1) * 1e6
-    return Sample(cost, int(units) / float(took), float(p50), float(p99), float(p999), memory, int(faults))
+    if len(said) != 6 or span.whole.requests < 1:
+        raise machine.Failure(f"{target.name} ends {' '.join(command)}")
+    units, took, p50, p99, p999, faults = map(float, said)
+    return Sample(rate=units / took, p50=p50, p99=p99, p999=p999, memory=span.memory, errors=int(faults),
+                  **span.costs(requests_of))
 
 
 def websocket(target, seconds, connections, size):
     """Closed loop of echoes over WebSockets. Cost is microseconds a message, there and back."""
-    return own_load(target, [machine.compile_c("ws_load"), target.port, connections, size, seconds])
+    return own_load(target, [machine.compile_c("ws_load"), target.port, connections, size], seconds)
 
 
 def handshakes(target, seconds, connections, kind, tls):
     """One request for each TLS connection; kind is "full" or "resumed". Cost is microseconds a connection."""
-    return own_load(target, [machine.compile_c("tls_load"), target.tls_port, connections, kind, seconds])
+    return own_load(target, [machine.compile_c("tls_load"), target.tls_port, connections, kind], seconds)
 
 
 def most(target, connections, tls):
     """Requests per second that a proxy answers when it is asked as fast as it answers: the median of three turns."""
-    return statistics.median(http(target, 1, connections, tls=tls).rate for _ in range(3))
+    return statistics.median(http(target, 0.5, connections, tls=tls).rate for _ in range(3))
 
 
 def open_loop(target, seconds, connections, tls=False, rate=1000):
     """Requests at a fixed rate, due whether or not earlier ones are answered. Cost is microseconds a request."""
     port, kind = (target.tls_port, "tls") if tls else (target.port, "plain")
-    return own_load(target, [machine.compile_c("open_load"), port, connections, f"{rate:.0f}", kind, seconds])
+    return own_load(target, [machine.compile_c("open_load"), port, connections, f"{rate:.0f}", kind], seconds)

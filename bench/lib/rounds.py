@@ -1,5 +1,4 @@
 """The order of a run: which scenarios are measured together, and whose turn it is."""
-import contextlib
 import dataclasses
 import math
 import sys
@@ -8,9 +7,6 @@ import estimate
 import loads
 import machine
 from proxies import YARDSTICK
-
-FRESH_ROUNDS = 3   # of a scenario that needs proxies which have done nothing: each round is a start
-WARM_UP = 0.2      # seconds of a turn that is not counted
 
 
 @dataclasses.dataclass
@@ -41,12 +37,6 @@ def pace(scenario, targets):
     return {"rate": loads.most(yardstick or targets[0], 64, scenario.tls) / 2}
 
 
-def warm_up(scenario, target, told):
-    """A turn that is not counted; too short for some, who show it when it counts."""
-    with contextlib.suppress(machine.Failure, OSError):
-        scenario.load(target, WARM_UP, **told)
-
-
 def take_turn(scenario, target, seconds, told):
     """A Sample, or None after saying why there is none. On a machine that is taken by others the first try may see
     nothing done."""
@@ -69,7 +59,7 @@ class Group:
 
     def __init__(self, scenarios, crew, plan):
         self.scenarios, self.crew = scenarios, crew
-        self.starts = FRESH_ROUNDS if scenarios[0].fresh else plan.starts
+        self.starts = scenarios[0].fresh or plan.starts
         self.each = 1 if scenarios[0].fresh else math.ceil(plan.rounds / plan.starts)
         self.seconds = plan.seconds
         self.rounds = {scenario.name: [] for scenario in scenarios}
@@ -97,8 +87,6 @@ class Group:
             for scenario, targets in ready:
                 if scenario.name not in self.told:
                     self.told[scenario.name] = pace(scenario, targets)
-                for target in targets if not scenario.fresh else []:
-                    warm_up(scenario, target, self.told[scenario.name])
             for number in range(self.each):
                 progress(f"{names}: start {start + 1}/{self.starts}, round {number + 1}/{self.each}")
                 self.round(ready, start)

@@ -48,10 +48,10 @@ class Scenario:
     probe: str = "/"              # a path that has to answer 200 before anything is measured
     limited: bool = False         # by a rate limit that nobody reaches, keyed by X-Key
     tls: bool = False             # the probe, too, goes to the TLS port
-    fresh: bool = False           # needs proxies that have done nothing yet
+    fresh: int = 0                # starts, where it needs proxies that have done nothing yet
     paced: bool = False           # at half of what the yardstick can do, which has to be found first
     beside: str | None = None     # measured in the same rounds as this one, which it is held against
-    seconds: int = 1              # its turns are so many times as long as others'
+    seconds: float = 1            # its turns are so many times as long as others'
     direct: bool = True           # makes sense without a proxy
     quick: bool = True            # is part of --quick
 
@@ -95,8 +95,9 @@ def echoes(size):
     return functools.partial(loads.websocket, connections=500, size=size)
 
 
-def secure(name, unit, targets, load, quick=False, **more):
-    return Scenario(name, unit, functools.partial(load, tls=True, **more), targets, tls=True, direct=False, quick=quick)
+def secure(name, unit, targets, load, quick=False, times=1, **more):
+    return Scenario(name, unit, functools.partial(load, tls=True, **more), targets, tls=True, direct=False, quick=quick,
+                    seconds=times)
 
 
 def paced(name, tls=False, **more):
@@ -104,8 +105,8 @@ def paced(name, tls=False, **more):
     return Scenario(name, "us/request", load, (Target(1, field="p99"),), tls=tls, paced=True, direct=False, quick=False, **more)
 
 
-def held(name, unit, targets, load, tls=False, **more):
-    return Scenario(name, unit, functools.partial(load, tls=tls, **more), targets, tls=tls, fresh=True, direct=False,
+def held(name, unit, targets, load, tls=False, starts=3, **more):
+    return Scenario(name, unit, functools.partial(load, tls=tls, **more), targets, tls=tls, fresh=starts, direct=False,
                     quick=False)
 
 
@@ -113,8 +114,8 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("h1-64", "us/request", small(64), best(0.80)),
     Scenario("h1-256", "us/request", small(256), best(0.80), quick=False),
     Scenario("big-100k", "ns/byte", answers("/100k", 100 << 10), best(0.70), quick=False),
-    Scenario("big-1m", "ns/byte", answers("/1m", 1 << 20), best(0.70)),
-    Scenario("upload-100m", "ns/byte", UPLOAD, (Target(0.60), Target(4096, ITSELF, "growth")), seconds=3),
+    Scenario("big-1m", "ns/byte", answers("/1m", 1 << 20), best(0.70), seconds=1.5),
+    Scenario("upload-100m", "ns/byte", UPLOAD, (Target(0.60), Target(4096, ITSELF, "growth"))),
     Scenario("ws-64", "us/message", echoes(64), best(0.95)),
     Scenario("ws-16k", "us/message", echoes(16384), best(0.75), quick=False),
     routed(5, quick=False),
@@ -127,15 +128,15 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     secure("tls-64", "us/request", best(0.82), loads.http, connections=64, quick=True),
     secure("h2-tls", "us/request", best(0.90), loads.http2, connections=32, streams=32, quick=True),
     secure("h2-tls-1", "us/request", best(0.90), loads.http2, connections=1, streams=32),
-    secure("tls-full", "us/connection", best(0.95), loads.handshakes, connections=16, kind="full"),
-    secure("tls-resumed", "us/connection", best(0.95), loads.handshakes, connections=16, kind="resumed", quick=True),
+    secure("tls-full", "us/connection", best(0.95), loads.handshakes, connections=16, kind="full", times=1.5),
+    secure("tls-resumed", "us/connection", best(0.95), loads.handshakes, connections=16, kind="resumed", quick=True, times=1.5),
     secure("big-100k-tls", "ns/byte", best(0.90), loads.http, connections=16, per="byte", path="/100k", size=100 << 10),
-    secure("big-1m-tls", "ns/byte", best(0.90), loads.http, connections=16, per="byte", path="/1m", size=1 << 20),
+    secure("big-1m-tls", "ns/byte", best(0.90), loads.http, connections=16, per="byte", path="/1m", size=1 << 20, times=1.5),
     paced("half-rate", seconds=2),
     paced("half-rate-tls", tls=True, seconds=2),
-    held("idle", "KiB/connection", (Target(0.5, ITSELF),), holding.idle, connections=9400),
-    held("idle-tls", "KiB/connection", (Target(13, ITSELF),), holding.idle, tls=True, connections=2000),
-    held("slow-readers", "KiB/connection", (Target(64, ITSELF),), holding.slow_readers, readers=100),
-    held("slow-tls", "KiB/connection", (Target(64, ITSELF),), holding.slow_readers, tls=True, readers=100),
+    held("idle", "KiB/connection", (Target(0.5, ITSELF),), holding.idle, connections=9400, starts=2),
+    held("idle-tls", "KiB/connection", (Target(13, ITSELF),), holding.idle, tls=True, connections=1000, starts=2),
+    held("slow-readers", "KiB/connection", (Target(64, ITSELF),), holding.slow_readers, readers=100, starts=2),
+    held("slow-tls", "KiB/connection", (Target(64, ITSELF),), holding.slow_readers, tls=True, readers=100, starts=2),
     held("beside-slow", "us/request", (), holding.slow_readers, readers=100, cost="cpu"),
 )}
