@@ -27,19 +27,25 @@ def arguments():
     parser.add_argument("scenario", nargs="*", help=f"syscalls, or some of: {' '.join([*SCENARIOS, *reloads.STORMS])}")
     parser.add_argument("--quick", action="store_true", help="the main scenarios in under two minutes")
     parser.add_argument("--json", type=pathlib.Path, default=machine.WORK / "last.json", metavar="FILE")
+    parser.add_argument("--add", action="store_true",
+                        help="keep what the file has of a run that was broken off; measure only what it lacks")
     parser.add_argument("--compare", type=pathlib.Path, metavar="OLD.json",
                         help="exit 1 on regressions beyond noise")
+    parser.add_argument("--of", type=pathlib.Path, metavar="NEW.json",
+                        help="measure nothing; --compare what this run has written")
     parser.add_argument("--readme", type=pathlib.Path, metavar="FILE.json",
                         help="measure nothing; write the table in README.md from what a run has written")
     parser.add_argument("--proxies",
                         help=f"comma-separated; {proxies.DIRECT} is the upstream without a proxy")
     parser.add_argument("--rounds", type=int, help="15, or 3 with --quick")
     parser.add_argument("--starts", type=int, help="of all proxies, the rounds divided among them: 5, or 1 with --quick")
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of each turn")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 15)
     options.starts = options.starts or (1 if options.quick else 5)
     known = [*SCENARIOS, *reloads.STORMS, "syscalls"]
+    if options.of and not options.compare:
+        parser.error("--of NEW.json needs --compare OLD.json")
     unknown = [name for name in options.scenario if name not in known]
     if unknown:
         parser.error(f"no such scenario: {' '.join(unknown)}; there are {' '.join(known)}")
@@ -59,52 +65,88 @@ def chosen_proxies(options):
     return [name for name in wanted if name not in missing]
 
 
-def document(options, names, measured, storms):
-    """What the JSON says."""
-    return {"machine": machine.describe(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "versions": proxies.versions(names), "rounds": options.rounds, "starts": options.starts,
-            "seconds": options.seconds, "scenarios": measured, "storms": storms}
+class Report:
+    """What a run has found. It is written whenever there is more: a run that is broken off has not been for nothing."""
+
+    def __init__(self, options, names):
+        self.path, self.began = options.json, time.monotonic()
+        self.found = {"machine": machine.describe(), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "took": 0,
+                      "versions": proxies.versions(names), "rounds": options.rounds, "starts": options.starts,
+                      "seconds": options.seconds, "scenarios": {}, "storms": {}}
+        if options.add and self.path.exists():
+            self.keep(json.loads(self.path.read_text()))
+        self.before = self.found.setdefault("took", 0)
+
+    def keep(self, earlier):
+        """What another run has written, if it can stand in one table with this one."""
+        for what in ("versions", "rounds", "starts", "seconds"):
+            if earlier[what] != self.found[what]:
+                raise machine.Failure(f"--add: {self.path} has other {what} than this run: {earlier[what]}; write to another file")
+        self.found = earlier
+
+    def lacks(self, wanted, names):
+        """Of scenarios by name, those that are still to be measured; a storm with each of its proxies."""
+        storms, taking_part = self.found["storms"], set(reloads.taking_part(names))
+        done = {*self.found["scenarios"], *(name for name, rows in storms.items() if taking_part <= set(rows))}
+        return [name for name in wanted if name not in done]
+
+    def write(self):
+        self.found["took"] = self.before + round(time.monotonic() - self.began)
+        parts = {"scenarios": SCENARIOS, "storms": reloads.STORMS}
+        ordered = {part: {name: self.found[part][name] for name in table if name in self.found[part]}
+                   for part, table in parts.items()}
+        results.write_json(self.path, {**self.found, **ordered})
 
 
-def run(options, crew, names):
-    """What was measured so far is written after each group: a run that is broken off has not been for nothing."""
+def measure_group(group, crew, plan, measured):
+    """Adds what was found to `measured`."""
+    found = rounds.Group(group, crew, plan).measure()
+    for scenario in group:
+        if estimate.complete(found[scenario.name]):
+            measured[scenario.name] = estimate.summarize(scenario, found[scenario.name])
+            results.print_scenario(scenario.name, measured)
+
+
+def run(options, names, crew, report):
+    measured = report.found["scenarios"]
     wanted = options.scenario or [name for name, each in SCENARIOS.items() if each.quick or not options.quick]
+    wanted = [name for name in report.lacks(wanted, names) if name in SCENARIOS]
     plan = rounds.Plan(options.rounds, options.starts, options.seconds)
-    measured = {}
-    wanted = [name for name in wanted if name in SCENARIOS]
     if wanted:
         results.print_head()
     for group in rounds.groups(SCENARIOS, wanted):
-        found = rounds.Group(group, crew, plan).measure()
-        for scenario in group:
-            if estimate.complete(found[scenario.name]):
-                measured[scenario.name] = estimate.summarize(scenario, found[scenario.name])
-                results.print_scenario(scenario.name, measured)
-        results.write_json(options.json, document(options, names, measured, {}))
+        try:
+            measure_group(group, crew, plan, measured)
+        except (machine.Failure, OSError) as failure:
+            print(f"{' '.join(scenario.name for scenario in group)}: not measured: {failure}", flush=True)
+        report.write()
     if measured:
         results.print_targets(measured)
-    return measured
+    return wanted
 
 
-def run_storms(options, names, core, upstream):
+def run_storms(options, names, core, upstream, report):
     """The scenarios of lib/reloads.py; the long one only when it is asked for."""
     default = [] if options.quick else ["reloads"]
-    wanted = [name for name in options.scenario if name in reloads.STORMS] if options.scenario else default
-    return reloads.measure(names, wanted, core, upstream) if wanted else {}
+    wanted = report.lacks([name for name in options.scenario or default if name in reloads.STORMS], names)
+    for name, proxy, row in reloads.measure(names, wanted, core, upstream):
+        report.found["storms"].setdefault(name, {})[proxy] = row
+        report.write()
+    return wanted
 
 
-def finish(options, measured, storms, names, old):
-    """Writes and compares; returns the exit status."""
-    new = document(options, names, measured, storms)
-    results.write_json(options.json, new)
-    print(f"written: {os.path.relpath(options.json)}")
-    failed = [f"{name} portico: not measured" for name, each in measured.items()
-              if "portico" in names and "portico" not in each["proxies"]]
+def finish(report, wanted, names, old):
+    """What is wrong, and what moved; returns the exit status."""
+    measured, storms = report.found["scenarios"], report.found["storms"]
+    minutes, seconds = divmod(report.found["took"], 60)
+    print(f"written: {os.path.relpath(report.path)}, after {minutes}:{seconds:02} minutes")
+    failed = [f"{name} portico: not measured" for name in wanted if "portico" in names
+              and "portico" not in {**measured.get(name, {}).get("proxies", {}), **storms.get(name, {})}]
     failed += [f"{name} {proxy}: {row['errors']} errors" for name, each in measured.items()
               for proxy, row in each["proxies"].items() if row["errors"]]
     failed += reloads.wrong_with(storms)
     print(*failed, sep="\n", end="\n" if failed else "")
-    worse = results.compare(old, new) if old else 0
+    worse = results.compare(old, report.found) if old else 0
     return 1 if worse or any(" portico:" in line for line in failed) else 0
 
 
@@ -120,15 +162,15 @@ def count_syscalls(names, crew_core, upstream, connections):
     return status
 
 
-def main():
-    options = arguments()
-    if options.readme:
-        page = machine.ROOT / "README.md"
-        page.write_text(results.with_table(page.read_text(), json.loads(options.readme.read_text())))
-        return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    machine.WORK.mkdir(parents=True, exist_ok=True)
-    old = json.loads(options.compare.read_text()) if options.compare else None  # it may be what is written over
+def read(path):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise machine.Failure(f"{path}: {error}") from error
+
+
+def measure(options):
+    old = read(options.compare) if options.compare else None  # it may be what is written over
     proxy_core, load_core = machine.cores()
     os.sched_setaffinity(0, {load_core})
     connections = min(9500, machine.raise_file_limit() // 2 - 500)
@@ -140,11 +182,29 @@ def main():
         upstream = fleet.start_upstream(held, load_core)
         if counting:
             return count_syscalls(names, proxy_core, upstream, connections) if names else 1
-        crew = fleet.Fleet(names, proxy_core, upstream, connections)
+        report, crew = Report(options, names), fleet.Fleet(names, proxy_core, upstream, connections)
         held.callback(crew.stop)
-        measured = run(options, crew, names)
+        wanted = run(options, names, crew, report)
         crew.stop()
-        return finish(options, measured, run_storms(options, names, proxy_core, upstream), names, old)
+        wanted += run_storms(options, names, proxy_core, upstream, report)
+        report.write()
+        return finish(report, wanted, names, old)
+
+
+def main():
+    options = arguments()
+    if options.readme:
+        page = machine.ROOT / "README.md"
+        page.write_text(results.with_table(page.read_text(), read(options.readme)))
+        return 0
+    if options.of:
+        return 1 if results.compare(read(options.compare), read(options.of)) else 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    machine.WORK.mkdir(parents=True, exist_ok=True)
+    try:
+        return measure(options)
+    except KeyboardInterrupt:
+        sys.exit(f"bench: broken off; {os.path.relpath(options.json)} has what was measured, --add measures the rest")
 
 
 if __name__ == "__main__":

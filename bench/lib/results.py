@@ -4,6 +4,7 @@ import re
 import statistics
 
 import estimate
+import reloads
 from proxies import OURS, PROXIES, YARDSTICK
 from scenarios import SCENARIOS
 
@@ -81,8 +82,12 @@ def compare(old, new):
         print(f"{name}: {ratios} x {YARDSTICK} ({change:+.0%}, noise {noise:.0%}): {word}")
     changes = estimate.agreement(old, new)
     near = sum(abs(change) <= estimate.NOISE for _, _, change in changes)
-    furthest = ", ".join(f"{name} {proxy} {change:+.0%}" for name, proxy, change in changes[:3])
-    print(f"{near} of {len(changes)} ratios agree within {estimate.NOISE:.0%}; the furthest: {furthest}")
+    for name, proxy, change in changes[:len(changes) - near]:
+        ratios = " -> ".join(f"{run['scenarios'][name]['proxies'][proxy]['ratio']:.2f}" for run in (old, new))
+        print(f"further apart than {estimate.NOISE:.0%}: {name} {proxy} {ratios} x {YARDSTICK} ({change:+.0%})")
+    print(f"{near} of {len(changes)} ratios agree within {estimate.NOISE:.0%}")
+    for name in [name for name in old["scenarios"] if name not in new["scenarios"]]:
+        print(f"{name}: only the old run has it")
     return worse
 
 
@@ -112,18 +117,32 @@ def readme_cell(row, unit_of, proxy):
     return f"{digits(row['cost'])} {unit_of}" if proxy == YARDSTICK else times(row["ratio"])
 
 
+def line_of(*cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def scenario_line(name, measured, columns):
+    each, goals = measured[name], verdicts(name, measured)
+    cells = [readme_cell(each["proxies"].get(proxy), each["unit"], proxy) for proxy in columns]
+    said = "; ".join(target.text() for target, _, _ in goals)
+    reached = "; ".join(f"{figure:.2f}" + ("" if enough else " **no**") for _, figure, enough in goals)
+    return line_of(name, *cells, said, reached)
+
+
+def storm_line(name, rows, columns):
+    cells = [reloads.summary(rows[proxy]) if proxy in rows else "" for proxy in columns]
+    missed = ", ".join(reloads.misses(name, rows[OURS])) if OURS in rows else "not measured"
+    return line_of(name, *cells, reloads.TARGET, f"{missed} **no**" if missed else "yes")
+
+
 def readme_table(document):
     """The lines between the two markers in README.md."""
     columns = [YARDSTICK, OURS, *(name for name in PROXIES if name not in (YARDSTICK, OURS))]
     heads = [name if name != OURS else f"**{name}**" for name in columns]
-    lines = [f"| scenario | {' | '.join(heads)} | target | reached |", "|---" * (len(columns) + 3) + "|"]
+    lines = [line_of("scenario", *heads, "target", "reached"), "|---" * (len(columns) + 3) + "|"]
     measured = document["scenarios"]
-    for name, each in measured.items():
-        cells = [readme_cell(each["proxies"].get(proxy), each["unit"], proxy) for proxy in columns]
-        goals = verdicts(name, measured)
-        said = "; ".join(target.text() for target, _, _ in goals)
-        reached = "; ".join(f"{figure:.2f}" + ("" if enough else " **no**") for _, figure, enough in goals)
-        lines.append(f"| {name} | {' | '.join(cells)} | {said} | {reached} |")
+    lines += [scenario_line(name, measured, columns) for name in SCENARIOS if name in measured]
+    lines += [storm_line(name, rows, columns) for name, rows in document["storms"].items()]
     versions = ", ".join(f"{name} {re.search(r'[0-9]+(?:[.][0-9]+)*', said).group()}" for name, said in document["versions"].items())
     others = statistics.median(each["others"] for each in measured.values())
     return lines + ["", f"{document['when'][:10]}, {document['machine']['cpu']}, Linux {document['machine']['kernel']}; "

@@ -1,19 +1,29 @@
 """The arithmetic of the benchmarks, with turns whose figures are known."""
+import argparse
+import contextlib
+import io
 import json
 import pathlib
+import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bench" / "lib"))
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench" / "lib")]
 
 import estimate  # noqa: E402
+import loads  # noqa: E402
+import machine  # noqa: E402
 import results  # noqa: E402
 import rounds  # noqa: E402
+import run  # noqa: E402
 from loads import Sample  # noqa: E402
 from scenarios import BEST, ITSELF, SCENARIOS, Scenario, Target  # noqa: E402
 
 SCENARIO = Scenario("h1-64", "us/request", load=None)
+STORM = {"reloads": 20, "failed": 0, "dropped": 0, "uploads": 20, "wrong": 0, "processes_before": 2, "processes": 2,
+         "memory_before": 16000, "memory_after": 16000, "p99_before": 10, "p99": 11}
 
 
 def turn(cost, others=0.0, **more):
@@ -27,6 +37,12 @@ def rounds_of(start_length=100, **costs):
             for number, together in enumerate(zip(*costs.values()))]
 
 
+def printed(function, *arguments):
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        function(*arguments)
+    return said.getvalue()
+
+
 def summary(**costs):
     return estimate.summarize(SCENARIO, rounds_of(**costs))
 
@@ -35,6 +51,10 @@ class Costs(unittest.TestCase):
     def test_the_cheapest_third_of_each_start_makes_the_cost(self):
         first, second = [turn(cost) for cost in (10, 12, 14, 90, 90, 90)], [turn(cost) for cost in (20, 22, 80, 80)]
         self.assertEqual((11 + 21) / 2, estimate.undisturbed([first, second]))
+
+    def test_slices_count_wherever_they_were(self):
+        turns = [turn(30, slices=[10, 40, 40]), turn(24, slices=[12, 20, 40])]
+        self.assertEqual((10 + 12) / 2, estimate.undisturbed([turns]))
 
     def test_a_single_turn_is_its_cost(self):
         self.assertEqual(7, estimate.undisturbed([[turn(7)]]))
@@ -115,6 +135,73 @@ class Comparison(unittest.TestCase):
         self.assertAlmostEqual(1, changes[0][2])
 
 
+    def test_what_is_further_apart_is_named(self):
+        old = {"scenarios": {"h1-64": summary(**self.OLD), "h1-256": summary(**self.OLD)}}
+        new = {"scenarios": {"h1-64": summary(**{**self.OLD, "haproxy": [22] * 6})}}
+        said = printed(results.compare, old, new)
+        self.assertIn("h1-64 haproxy 1.10 -> 2.20 x nginx (+100%)", said)
+        self.assertIn("1 of 2 ratios agree within 5%", said)
+        self.assertIn("h1-256: only the old run has it", said)
+
+    def test_two_files_are_compared_without_measuring(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "run.json")
+            results.write_json(file, {"scenarios": {"h1-64": summary(**self.OLD)}, "storms": {}})
+            said = subprocess.run([sys.executable, ROOT / "bench/run.py", "--compare", file, "--of", file],
+                                  capture_output=True, text=True)
+        self.assertEqual((0, ""), (said.returncode, said.stderr))
+        self.assertIn("2 of 2 ratios agree within 5%", said.stdout)
+
+
+class Slices(unittest.TestCase):
+    def span(self, *requests):
+        slices = [loads.Work(0.1, 0.01 * number, count, 0) for number, count in enumerate(requests, 1)]
+        return loads.Span(loads.Work(0.1 * len(slices), sum(each.cpu for each in slices), sum(requests), 0), slices, 0)
+
+    def test_each_has_its_cost(self):
+        costs = self.span(1000, 1000, 1000).costs(loads.requests_of)
+        self.assertAlmostEqual(20, costs["cost"])
+        self.assertEqual([10, 20, 30], [round(each) for each in costs["slices"]])
+
+    def test_too_little_work_is_not_cut(self):
+        costs = self.span(1000, 1000, loads.ENOUGH - 1).costs(loads.requests_of)
+        self.assertEqual([costs["cost"]], costs["slices"])
+
+
+class Files(unittest.TestCase):
+    """What a run that was broken off has written."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.options = argparse.Namespace(json=pathlib.Path(self.folder.name, "run.json"), rounds=15, starts=5, seconds=0.3,
+                                          add=True)
+
+    def test_only_what_is_missing_is_measured(self):
+        first = run.Report(self.options, [])
+        first.found["scenarios"]["h1-64"] = summary(nginx=[1] * 6)
+        first.found["storms"]["reloads"] = {"portico": STORM}
+        first.write()
+        second = run.Report(self.options, [])
+        self.assertEqual(["big-1m"], second.lacks(["h1-64", "big-1m"], ["portico"]))
+        self.assertEqual([], second.lacks(["reloads"], ["portico"]))
+        self.assertEqual(["reloads"], second.lacks(["reloads"], ["portico", "nginx"]))
+
+    def test_scenarios_are_written_in_the_order_of_the_table(self):
+        report = run.Report(self.options, [])
+        scenarios = report.found["scenarios"]
+        for name in ("idle", "h1-64"):  # both are the report's, although it was written in between
+            scenarios[name] = summary(nginx=[1] * 6)
+            report.write()
+        self.assertEqual(["h1-64", "idle"], list(run.read(self.options.json)["scenarios"]))
+
+    def test_another_kind_of_run_is_refused(self):
+        run.Report(self.options, []).write()
+        self.options.seconds = 1
+        with self.assertRaisesRegex(machine.Failure, "other seconds"):
+            run.Report(self.options, [])
+
+
 class Order(unittest.TestCase):
     def test_what_is_held_against_another_is_measured_with_it(self):
         names = [[each.name for each in group] for group in rounds.groups(SCENARIOS, ["regex-100", "h1-64"])]
@@ -124,9 +211,25 @@ class Order(unittest.TestCase):
 class Readme(unittest.TestCase):
     def test_the_table_says_cost_ratio_and_target(self):
         document = {"scenarios": {"h1-64": summary(portico=[8, 8], nginx=[10, 10])}, "versions": {"nginx": "nginx 1"},
-                    "when": "2026-01-02T03:04:05Z", "machine": {"cpu": "some", "kernel": "6"}}
+                    "when": "2026-01-02T03:04:05Z", "machine": {"cpu": "some", "kernel": "6"}, "storms": {}}
         line = next(line for line in results.readme_table(document) if line.startswith("| h1-64"))
         self.assertEqual("| h1-64 | 10 us/request | 0.80 |  |  |  |  | <= 0.8 of the best rival | 0.80 |", line)
+
+    def test_every_scenario_and_storm_has_a_row(self):
+        measured = {name: summary(portico=[8, 8], nginx=[10, 10]) for name in SCENARIOS}
+        document = {"scenarios": measured, "storms": {"reloads": {"portico": STORM, "nginx": {**STORM, "failed": 1295}}},
+                    "versions": {"nginx": "nginx 1"}, "when": "2026-01-02T03:04:05Z",
+                    "machine": {"cpu": "some", "kernel": "6"}}
+        rows = [line.split(" | ") for line in results.readme_table(document) if line.startswith("| ")]
+        self.assertEqual([*SCENARIOS, "reloads"], [row[0].removeprefix("| ") for row in rows[1:]])
+        self.assertEqual({len(rows[0])}, {len(row) for row in rows})
+        self.assertEqual(["1,295 failed, 0 dropped, 2 processes, memory x 1.00", "0 failed, 0 dropped, 2 processes, memory x 1.00"],
+                         rows[-1][1:3])
+        self.assertEqual("yes |", rows[-1][-1])
+
+    def test_what_a_storm_has_cost_is_said(self):
+        row = results.storm_line("reloads", {"portico": {**STORM, "failed": 3, "processes": 4}}, ["portico"])
+        self.assertIn("| failed requests, more processes **no** |", row)
 
     def test_readme_shows_what_was_measured(self):
         text = (ROOT / "README.md").read_text()
