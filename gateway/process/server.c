@@ -91,6 +91,8 @@ static void ask_to_hurry(void *arg, const char *upstream)
     mailbox_post(&server->mailbox, &hurry->letter);
 }
 
+/* --- what changes while a configuration is in force --- */
+
 static struct tls_context *tls_of(const struct snapshot *snapshot)
 {
     return (struct tls_context *)snapshot_part(snapshot, &tls_module);
@@ -118,60 +120,9 @@ static void relieve(void *arg)
         thread_shed(server->threads[i]);
 }
 
-/* Accepts that there is nothing that waits. */
-static void let_go(struct server *server)
+void server_reopen_log(struct server *server, int log_destination)
 {
-    if (server->coming.snapshot)
-        resolver_let_go(server->resolver);
-    sockets_close(&server->coming.sockets);
-    snapshot_unref(&server->coming.snapshot);
-}
-
-/* --- stopping --- */
-
-static void deliver_ended(struct letter *letter, void *receiver)
-{
-    struct server *server = receiver;
-    free(letter);
-    if (++server->ended_count == server->thread_count)
-        event_base_loopbreak(server->base);
-}
-
-/* On a worker's thread. */
-static void tell_ended(void *arg)
-{
-    struct server *server = arg;
-    struct letter *letter = malloc(sizeof *letter);
-    CHECK(letter != NULL);
-    letter->deliver = deliver_ended;
-    mailbox_post(&server->mailbox, letter);
-}
-
-void server_kill(struct server *server, const char *why)
-{
-    log_warn("server", "stopping at once: %s", why);
-    for (uint32_t i = 0; i < server->thread_count; i++)
-        thread_kill(server->threads[i]);
-}
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    server_kill(arg, "shutdown_timeout has passed");
-}
-
-void server_drain(struct server *server)
-{
-    if (server->stopping)
-        return;
-    uint64_t timeout_us = server->snapshot->config->process.shutdown_timeout_us;
-    struct timeval timeout = {(time_t)(timeout_us / 1000000), (suseconds_t)(timeout_us % 1000000)};
-    server->stopping = true;
-    log_info("server", "draining");
-    let_go(server);
-    event_add(server->deadline, &timeout);
-    for (uint32_t i = 0; i < server->thread_count; i++)
-        thread_drain(server->threads[i]);
+    access_log_reopen(server->log, log_destination);
 }
 
 /* --- the next configuration --- */
@@ -222,6 +173,15 @@ static void take_over(struct server *server)
     event_add(server->tidying, &(struct timeval){.tv_sec = TIDYING_S});
 }
 
+/* Whatever was begun for a configuration that is not to be. Accepts that there is none. */
+static void let_go(struct server *server)
+{
+    if (server->coming.snapshot)
+        resolver_let_go(server->resolver);
+    sockets_close(&server->coming.sockets);
+    snapshot_unref(&server->coming.snapshot);
+}
+
 /* Whether every new name has an address; says which have not. */
 static bool check_names(struct server *server)
 {
@@ -262,9 +222,51 @@ void server_serve(struct server *server, struct snapshot *snapshot, struct socke
     resolver_try(server->resolver, snapshot->config, &terms);
 }
 
-void server_reopen_log(struct server *server, int log_destination)
+/* --- stopping --- */
+
+static void deliver_ended(struct letter *letter, void *receiver)
 {
-    access_log_reopen(server->log, log_destination);
+    struct server *server = receiver;
+    free(letter);
+    if (++server->ended_count == server->thread_count)
+        event_base_loopbreak(server->base);
+}
+
+/* On a worker's thread. */
+static void tell_ended(void *arg)
+{
+    struct server *server = arg;
+    struct letter *letter = malloc(sizeof *letter);
+    CHECK(letter != NULL);
+    letter->deliver = deliver_ended;
+    mailbox_post(&server->mailbox, letter);
+}
+
+void server_kill(struct server *server, const char *why)
+{
+    log_warn("server", "stopping at once: %s", why);
+    for (uint32_t i = 0; i < server->thread_count; i++)
+        thread_kill(server->threads[i]);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    server_kill(arg, "shutdown_timeout has passed");
+}
+
+void server_drain(struct server *server)
+{
+    if (server->stopping)
+        return;
+    uint64_t timeout_us = server->snapshot->config->process.shutdown_timeout_us;
+    struct timeval timeout = {(time_t)(timeout_us / 1000000), (suseconds_t)(timeout_us % 1000000)};
+    server->stopping = true;
+    log_info("server", "draining");
+    let_go(server);
+    event_add(server->deadline, &timeout);
+    for (uint32_t i = 0; i < server->thread_count; i++)
+        thread_drain(server->threads[i]);
 }
 
 /* --- starting and ending --- */
