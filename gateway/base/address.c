@@ -125,7 +125,7 @@ static struct slice unix_path(const struct address *address)
     return slice_make(address->un.sun_path, strnlen(address->un.sun_path, room));
 }
 
-static size_t put(char text_out[ADDRESS_TEXT_MAX], struct slice text)
+static size_t put(char *text_out, struct slice text)
 {
     memcpy(text_out, text.at, text.len);
     text_out[text.len] = '\0';
@@ -215,15 +215,24 @@ static char *print_ipv6(char *at, const unsigned char bytes[16])
     return has_ipv4 ? print_ipv4(at, bytes + 12) : at;
 }
 
-size_t address_print_host(const struct sockaddr *address, char text_out[ADDRESS_TEXT_MAX])
+/* Where the bytes of an IPv4 or IPv6 address lie. */
+static const unsigned char *host_bytes(const struct sockaddr *address)
 {
-    unsigned char bytes[16];
-    if (address->sa_family == AF_UNIX)
-        return put(text_out, SLICE("unix:"));
-    if (!address_bytes(address, bytes))
-        return put(text_out, SLICE("unknown"));
-    char *end = address->sa_family == AF_INET ? print_ipv4(text_out, bytes + MAPPED_BITS / 8)
-                                              : print_ipv6(text_out, bytes);
+    const void *of_family = address;
+    if (address->sa_family == AF_INET)
+        return (const unsigned char *)&((const struct sockaddr_in *)of_family)->sin_addr;
+    return ((const struct sockaddr_in6 *)of_family)->sin6_addr.s6_addr;
+}
+
+size_t address_print_host(const struct sockaddr *address, char text_out[ADDRESS_HOST_MAX])
+{
+    char *end;
+    switch (address->sa_family) {
+    case AF_INET: end = print_ipv4(text_out, host_bytes(address)); break;
+    case AF_INET6: end = print_ipv6(text_out, host_bytes(address)); break;
+    case AF_UNIX: return put(text_out, SLICE("unix:"));
+    default: return put(text_out, SLICE("unknown"));
+    }
     *end = '\0';
     return (size_t)(end - text_out);
 }
@@ -314,9 +323,9 @@ bool network_parse(struct slice text, struct network *network_out, bool *host_bi
 bool address_bytes(const struct sockaddr *address, unsigned char bytes_out[16])
 {
     if (address->sa_family == AF_INET)
-        map_ipv4(&((const struct sockaddr_in *)(const void *)address)->sin_addr, bytes_out);
+        map_ipv4(host_bytes(address), bytes_out);
     else if (address->sa_family == AF_INET6)
-        memcpy(bytes_out, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
+        memcpy(bytes_out, host_bytes(address), 16);
     else
         return false;
     return true;

@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* Longest text address_print gives, terminator included. */
-enum { ADDRESS_TEXT_MAX = 128 };
+/* Longest texts that address_print and address_print_host give, terminator included. */
+enum { ADDRESS_TEXT_MAX = 128, ADDRESS_HOST_MAX = INET6_ADDRSTRLEN };
 
 /* A socket address of any family we speak. `len` is what bind() and connect() take. */
 struct address {
@@ -63,7 +63,7 @@ struct remote_address address_remote(const struct address *address);
 struct address address_of_remote(const struct remote_address *remote);
 
 /* Prints the host without brackets and without port ("unix:" for a Unix socket); gives the length. */
-size_t address_print_host(const struct sockaddr *address, char text_out[ADDRESS_TEXT_MAX]);
+size_t address_print_host(const struct sockaddr *address, char text_out[ADDRESS_HOST_MAX]);
 
 /* Prints host and port, "[v6]:port" for IPv6, "unix:/path" for a Unix socket; gives the length. */
 size_t address_print(const struct address *address, char text_out[ADDRESS_TEXT_MAX]);

@@ -10,6 +10,7 @@ void task_queue_init(struct task_queue *queue)
 {
     list_init(&queue->ready);
     list_init(&queue->late);
+    list_init(&queue->ended);
     queue->graves = NULL;
 }
 
@@ -24,6 +25,14 @@ void task_cancel(struct task *task)
         list_remove(task->line, &task->node);
 }
 
+void task_end(struct task_queue *queue, struct task *task, void (*run)(struct task *task))
+{
+    CHECK(task->line != &queue->ended);
+    task_cancel(task);
+    *task = (struct task){.line = &queue->ended, .run = run};
+    task_wake(task);
+}
+
 void task_bury(struct task_queue *queue, struct grave *grave, void (*free_fn)(struct grave *grave))
 {
     CHECK(grave->free == NULL);
@@ -35,7 +44,9 @@ void task_bury(struct task_queue *queue, struct grave *grave, void (*free_fn)(st
 static struct list_node *next_ready(struct task_queue *queue)
 {
     struct list_node *node = list_pop(&queue->ready);
-    return node ? node : list_pop(&queue->late);
+    if (node == NULL)
+        node = list_pop(&queue->late);
+    return node ? node : list_pop(&queue->ended);
 }
 
 void task_drain(struct task_queue *queue)

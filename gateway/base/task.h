@@ -18,7 +18,7 @@ struct task {
     void (*run)(struct task *task);
 };
 
-/* Something to free at the end of the turn; a member of the object that dies. */
+/* Something to free at the end of the turn; a member of the object that dies, if that has no task. */
 struct grave {
     struct grave *next;
     void (*free)(struct grave *grave);
@@ -26,7 +26,7 @@ struct grave {
 
 /* A thread's woken tasks and its dead. */
 struct task_queue {
-    struct list ready, late;
+    struct list ready, late, ended;
     struct grave *graves;
 };
 
@@ -48,6 +48,10 @@ static inline void task_wake(struct task *task)
 
 /* The task will not run, even if it was woken. */
 void task_cancel(struct task *task);
+
+/* The task will run for the last time, as `run`, which frees the object it is a member of at the end of the
+ * turn; nobody may wake or use it again. */
+void task_end(struct task_queue *queue, struct task *task, void (*run)(struct task *task));
 
 /* Frees the object through `free` at the end of the turn; nobody may wake or use it again. */
 void task_bury(struct task_queue *queue, struct grave *grave, void (*free)(struct grave *grave));

@@ -211,7 +211,7 @@ void h2_session_abort(struct h2_inbound *session, enum close_reason reason, uint
     const struct close_reason_row *row = close_reason_row(reason);
     if (session->state == H2_LINGER || session->state == H2_DEAD)
         return;
-    char client[ADDRESS_TEXT_MAX];
+    char client[ADDRESS_HOST_MAX];
     address_print_host(&session->session.client.address.any, client);
     log_warn("h2", "connection ended: %s client=%s reason=%s streams=%u", row->sentence, client, row->name,
              session->streams);

@@ -55,7 +55,7 @@ static void opening_free(struct opening *opening)
 
 static void opening_fail(struct opening *opening, enum fault fault)
 {
-    char client[ADDRESS_TEXT_MAX];
+    char client[ADDRESS_HOST_MAX];
     address_print_host(&opening->session.client.address.any, client);
     log_debug("opening", "%s client=%s reason=%s", fault_row(fault)->sentence, client,
               fault_row(fault)->name);
@@ -281,7 +281,7 @@ static void say_refused(struct session_home *home, const struct stream_client *c
     if (home->refusal_said_us && now_us - home->refusal_said_us < REFUSALS_SAID_US)
         return;
     home->refusal_said_us = now_us;
-    char text[ADDRESS_TEXT_MAX];
+    char text[ADDRESS_HOST_MAX];
     address_print_host(&client->address.any, text);
     log_warn("opening", "%s client=%s reason=%s", fault_row(fault)->sentence, text, fault_row(fault)->name);
 }

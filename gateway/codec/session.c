@@ -216,7 +216,7 @@ void session_open(struct session_home *home, const struct session_entrance *entr
         return;
     }
     *conn_place(conn) = place;
-    if (place.refused)
+    if (crowd_is_refused(&place))
         opening_refuse(home, entrance, conn, &client, FAULT_overloaded);
     else if (!opening_admits(home, conn, &client))
         opening_refuse(home, entrance, conn, &client, FAULT_too_many_connections);

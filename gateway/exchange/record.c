@@ -33,9 +33,8 @@ static struct slice choose_id(struct exchange *x)
 
 static struct slice print_remote(struct arena *arena, const struct stream_client *client)
 {
-    char text[ADDRESS_TEXT_MAX];
-    size_t len = address_print_host(&client->address.any, text);
-    return slice_make(arena_copy(arena, slice_make(text, len)), len);
+    char *text = arena_alloc(arena, ADDRESS_HOST_MAX);
+    return slice_make(text, address_print_host(&client->address.any, text));
 }
 
 void record_request(struct exchange *x)

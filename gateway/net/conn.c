@@ -434,9 +434,9 @@ static struct conn *conn_new(struct loop *loop, int fd, struct conn_owner owner)
     return conn;
 }
 
-static void bury_conn(struct grave *grave)
+static void free_conn(struct task *task)
 {
-    struct conn *conn = CONTAINER_OF(grave, conn, grave);
+    struct conn *conn = CONTAINER_OF(task, conn, flush_task);
     if (conn->write_event)
         event_free(conn->write_event);
     conn->magic = 0;
@@ -460,7 +460,7 @@ void conn_close(struct conn **conn_at)
     conn->fd = -1;
     counters_add(conn->loop->counters, COUNTER_sockets_closed, 1);
     crowd_leave(&conn->place);
-    task_bury(&conn->loop->tasks, &conn->grave, bury_conn);
+    task_end(&conn->loop->tasks, &conn->flush_task, free_conn);
 }
 
 struct crowd_place *conn_place(struct conn *conn)

@@ -36,6 +36,7 @@ struct crowd {
     struct {
         _Atomic uint32_t total, refused, total_max, room, client_max, gate;
     } shared;
+    struct crowd_client refused; /* stands in the places of those who are refused */
     struct shard shards[SHARDS];
 };
 
@@ -97,7 +98,7 @@ bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out)
     if (gate == CROWD_SHUT)
         return false;
     atomic_fetch_add(&crowd->shared.refused, 1);
-    *place_out = (struct crowd_place){.crowd = crowd, .refused = true};
+    *place_out = (struct crowd_place){.crowd = crowd, .client = &crowd->refused};
     return true;
 }
 
@@ -185,13 +186,18 @@ static void uncount(struct crowd *crowd, struct crowd_client *client)
     pthread_mutex_unlock(&shard->shared.lock);
 }
 
+bool crowd_is_refused(const struct crowd_place *place)
+{
+    return place->crowd && place->client == &place->crowd->refused;
+}
+
 void crowd_leave(struct crowd_place *place)
 {
-    if (place->client)
-        uncount(place->crowd, place->client);
-    if (place->crowd && place->refused)
-        atomic_fetch_sub(&place->crowd->shared.refused, 1);
-    else if (place->crowd)
-        atomic_fetch_sub(&place->crowd->shared.total, 1);
+    struct crowd *crowd = place->crowd;
+    bool refused = crowd_is_refused(place);
+    if (place->client && !refused)
+        uncount(crowd, place->client);
+    if (crowd)
+        atomic_fetch_sub(refused ? &crowd->shared.refused : &crowd->shared.total, 1);
     *place = (struct crowd_place){.crowd = NULL};
 }

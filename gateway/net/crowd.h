@@ -19,8 +19,7 @@ struct crowd_client; /* one client */
 /* What one connection holds; all zero: nothing. */
 struct crowd_place {
     struct crowd *crowd;
-    struct crowd_client *client; /* counted for it; NULL: for nobody */
-    bool refused;                /* it is taken in to be told that it cannot stay; not in the total */
+    struct crowd_client *client; /* counted for it; NULL: for nobody. Who is refused has one of its own */
 };
 
 /* What becomes of those who come. */
@@ -63,6 +62,9 @@ uint32_t crowd_refused(struct crowd *crowd);
 /* A place in total, or one to be refused; false when all are taken or the gate is shut. Without crowd
  * (NULL) always. */
 bool crowd_enter(struct crowd *crowd, struct crowd_place *place_out);
+
+/* Whether who has the place is taken in to be told that it cannot stay; it is not in the total. */
+bool crowd_is_refused(const struct crowd_place *place);
 
 /* Counts the place for the client; false, and the place is as before, when the client has as many as it may.
  */

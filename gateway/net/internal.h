@@ -58,7 +58,7 @@ struct conn_secret {
     bool has_more;         /* the last read ended before everything was told */
 };
 
-/* See net/conn.h. */
+/* See net/conn.h. There is one for each connection that idles: every byte counts. */
 struct conn {
     uint32_t magic;
     int fd;
@@ -66,15 +66,14 @@ struct conn {
     struct conn_owner owner;
     struct event read_event;
     struct event *write_event; /* NULL until a write could not be completed */
-    struct task flush_task;
-    struct grave grave;
-    struct block *rx; /* NULL when nothing is unread and nothing more is being filled */
-    uint32_t rx_at;   /* offset of the first unread byte */
-    uint8_t mode;     /* enum conn_mode */
+    struct task flush_task;    /* in the end frees the conn */
+    struct block *rx;          /* NULL when nothing is unread and nothing more is being filled */
+    uint32_t rx_at;            /* offset of the first unread byte */
+    uint8_t mode;              /* enum conn_mode */
     uint8_t bulk; /* > 0: a read has filled its block, large ones are used; counts down with small reads */
     uint8_t wary; /* so many blocks have to be filled first */
     bool much;    /* came with the last read */
-    bool connecting, paused, deaf, eof, writing, want_drained, shut_after_flush;
+    bool connecting : 1, paused : 1, deaf : 1, eof : 1, writing : 1, want_drained : 1, shut_after_flush : 1;
     bool leaves_unread; /* the owner moves bytes itself, see conn_splice_in() */
     bool spliced;       /* it did so with the last long body: only its beginning was read */
     bool splice_ended;  /* it has found the end */

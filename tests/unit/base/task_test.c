@@ -149,6 +149,38 @@ static void the_dead_are_freed_after_everything(void **state)
     assert_non_null(strchr(story, 'C'));
 }
 
+static void on_end(struct task *task)
+{
+    struct actor *actor = (struct actor *)(void *)((char *)task - offsetof(struct actor, task));
+    tell((char)(actor->letter - 32));
+}
+
+/* An object that has a task needs no grave: woken or not, the task runs once more, behind all others. */
+static void a_task_ends_after_everything(void **state)
+{
+    (void)state;
+    struct stage stage;
+    set_up(&stage);
+    task_wake(&stage.a.task);
+    task_end(&stage.queue, &stage.a.task, on_end);
+    task_end(&stage.queue, &stage.c.task, on_end);
+    task_wake(&stage.c.task); /* nobody does, but it would change nothing */
+    stage.b.wakes = &stage.z;
+    task_wake(&stage.b.task);
+    task_drain(&stage.queue);
+    assert_string_equal(story, "bzAC");
+    task_drain(&stage.queue);
+    assert_string_equal(story, "bzAC");
+}
+
+static void end_twice(void)
+{
+    struct stage stage;
+    set_up(&stage);
+    task_end(&stage.queue, &stage.a.task, on_end);
+    task_end(&stage.queue, &stage.a.task, on_end);
+}
+
 static void bury_twice(void)
 {
     struct stage stage;
@@ -161,6 +193,7 @@ static void nothing_dies_twice(void **state)
 {
     (void)state;
     assert_true(dies(bury_twice));
+    assert_true(dies(end_twice));
 }
 
 int main(void)
@@ -169,6 +202,7 @@ int main(void)
         cmocka_unit_test(tasks_run_once_in_the_order_of_waking),
         cmocka_unit_test(late_tasks_run_when_nothing_else_is_ready),
         cmocka_unit_test(a_task_may_wake_itself),
+        cmocka_unit_test(a_task_ends_after_everything),
         cmocka_unit_test(a_cancelled_task_does_not_run),
         cmocka_unit_test(the_dead_are_freed_after_everything),
         cmocka_unit_test(nothing_dies_twice),

@@ -9,12 +9,16 @@
 enum { CROWD = 16, PART = 8 };
 
 static int ends[CROWD];
+static struct crowd *crowd;
+static struct crowd_place first;
 static struct heard seen;
 
 static int set_up(void **state)
 {
     (void)state;
     start_home();
+    crowd = crowd_new(); /* in which there is room for one */
+    crowd_bound(crowd, &(struct crowd_bounds){.room = 1});
     memset(&loop_counts, 0, sizeof loop_counts);
     return 0;
 }
@@ -23,6 +27,8 @@ static int tear_down(void **state)
 {
     (void)state;
     stop_home();
+    crowd_leave(&first);
+    crowd_free(&crowd);
     return 0;
 }
 
@@ -124,8 +130,10 @@ static int come_refused(const struct session_entrance *entrance)
     int pair[2];
     struct address remote;
     assert_true(address_from_literal(SLICE("192.0.2.1"), 4711, &remote));
+    struct crowd_place second;
+    assert_true(crowd_enter(crowd, &first) && crowd_enter(crowd, &second));
     make_pair(pair);
-    session_open(&home, entrance, pair[0], &remote, (struct crowd_place){.refused = true});
+    session_open(&home, entrance, pair[0], &remote, second);
     return pair[1];
 }
 

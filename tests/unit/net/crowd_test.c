@@ -125,26 +125,26 @@ static void a_gate_refuses_or_shuts_out(void **state)
     struct crowd_place few[CROWD_ALWAYS], other;
     crowd_set_gate(crowd, CROWD_SHUT);
     for (int i = 0; i < CROWD_ALWAYS; i++) /* a few may always come */
-        assert_true(crowd_enter(crowd, &few[i]) && !few[i].refused);
+        assert_true(crowd_enter(crowd, &few[i]) && !crowd_is_refused(&few[i]));
     assert_int_equal(crowd_total(crowd), CROWD_ALWAYS);
     assert_false(crowd_enter(crowd, &other));
     crowd_set_gate(crowd, CROWD_REFUSES);
-    assert_true(crowd_enter(crowd, &other) && other.refused);
+    assert_true(crowd_enter(crowd, &other) && crowd_is_refused(&other));
     assert_int_equal(crowd_total(crowd), CROWD_ALWAYS); /* it is not one of them */
     assert_int_equal(crowd_refused(crowd), 1);
     crowd_leave(&other);
     assert_int_equal(crowd_refused(crowd), 0);
     crowd_set_gate(crowd, CROWD_OPEN);
-    assert_true(crowd_enter(crowd, &other) && !other.refused);
+    assert_true(crowd_enter(crowd, &other) && !crowd_is_refused(&other));
     crowd_leave(&other);
     crowd_bound(crowd, &(struct crowd_bounds){.total = CROWD_ALWAYS});
     assert_false(crowd_enter(crowd, &other));
-    assert_false(other.refused);
+    assert_false(crowd_is_refused(&other));
     crowd_bound(crowd, &(struct crowd_bounds){.room = CROWD_ALWAYS});
-    assert_true(crowd_enter(crowd, &other) && other.refused);
+    assert_true(crowd_enter(crowd, &other) && crowd_is_refused(&other));
     crowd_leave(&other);
     crowd_leave(&few[0]);
-    assert_true(crowd_enter(crowd, &few[0]) && !few[0].refused);
+    assert_true(crowd_enter(crowd, &few[0]) && !crowd_is_refused(&few[0]));
     for (int i = 0; i < CROWD_ALWAYS; i++)
         crowd_leave(&few[i]);
 }

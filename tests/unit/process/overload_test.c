@@ -117,7 +117,7 @@ static enum crowd_gate gate(void)
     for (int i = 0; i < CROWD_ALWAYS; i++)
         crowd_enter(crowd, &others[i]);
     bool entered = crowd_enter(crowd, &place);
-    enum crowd_gate found = !entered ? CROWD_SHUT : place.refused ? CROWD_REFUSES : CROWD_OPEN;
+    enum crowd_gate found = !entered ? CROWD_SHUT : crowd_is_refused(&place) ? CROWD_REFUSES : CROWD_OPEN;
     crowd_leave(&place);
     for (int i = 0; i < CROWD_ALWAYS; i++)
         crowd_leave(&others[i]);
@@ -133,7 +133,7 @@ static void be_for(unsigned count, uint64_t us)
     enum crowd_gate before = gate();
     crowd_set_gate(crowd, CROWD_OPEN);
     for (unsigned i = 0; i < count; i++)
-        assert_true(crowd_enter(crowd, &places[i]) && !places[i].refused);
+        assert_true(crowd_enter(crowd, &places[i]) && !crowd_is_refused(&places[i]));
     crowd_set_gate(crowd, before);
     relieved = 0;
     for (uint64_t end = clock_monotonic_us() + us; clock_monotonic_us() < end;)
@@ -158,7 +158,7 @@ static void files_for_upstreams_are_kept(void **state)
     unsigned count = 0;
     do
         assert_true(crowd_enter(crowd, &places[count]));
-    while (!places[count].refused && ++count < PLACES_MAX);
+    while (!crowd_is_refused(&places[count]) && ++count < PLACES_MAX);
     assert_int_equal(count, clients_most() * 9 / 10 + 1);
     assert_in_range(count, FILES / 2, FILES * 3 / 4);
     crowd_leave(&places[count]);
@@ -224,7 +224,7 @@ static void who_is_being_refused_does_not_count(void **state)
     uint64_t room = limits_sockets(&config, 1);
     be(clients_most() * 91 / 100);
     for (int i = 0; i < REFUSED; i++)
-        assert_true(crowd_enter(crowd, &refused[i]) && refused[i].refused);
+        assert_true(crowd_enter(crowd, &refused[i]) && crowd_is_refused(&refused[i]));
     counters_add(&counters, COUNTER_sockets_opened, room * 91 / 100 + REFUSED);
     be_for(clients_most() * 91 / 100, BELIEVED_US);
     assert_int_equal(gate(), CROWD_REFUSES);
@@ -248,7 +248,8 @@ static void memory_counts(void **state)
     assert_true(relieved > 0);
     assert_int_equal(gate(), CROWD_SHUT);
     struct crowd_place place;
-    assert_true(crowd_enter(crowd, &place) && !place.refused); /* a few may come whatever happens */
+    assert_true(crowd_enter(crowd, &place) &&
+                !crowd_is_refused(&place)); /* a few may come whatever happens */
     crowd_leave(&place);
     config.process.memory_max = 4 * resident;
     overload_follow(overload, &config, 1);
