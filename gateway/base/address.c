@@ -260,6 +260,15 @@ unsigned address_port(const struct address *address)
     }
 }
 
+bool address_is_loopback(const struct address *address)
+{
+    switch (address->any.sa_family) {
+    case AF_INET: return ntohl(address->in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    case AF_INET6: return IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
+    default: return false;
+    }
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     if (a->any.sa_family != b->any.sa_family)

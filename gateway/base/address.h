@@ -71,6 +71,9 @@ size_t address_print(const struct address *address, char text_out[ADDRESS_TEXT_M
 /* The port, 0 for a Unix socket. */
 unsigned address_port(const struct address *address);
 
+/* Whether it is this machine's own, of 127.0.0.0/8 or ::1. */
+bool address_is_loopback(const struct address *address);
+
 /* Whether family, host and port (or path) are the same. */
 bool address_equal(const struct address *a, const struct address *b);
 

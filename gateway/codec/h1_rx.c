@@ -82,7 +82,7 @@ static bool splices(const struct h1_rx *rx, struct conn *conn, struct stream *st
     bool may = stream->rx.may_pipe && conn_is_spliceable(conn); /* the other side, and this one */
     if (rx->kind != FRAMING_LENGTH || !may || !conn_is_bulk(conn) || stream->rx.ended)
         return false;
-    if (!conn_leaves_unread(conn) && rx->left < PIPE_WORTH)
+    if (stream->rx.pipe == NULL && rx->left < PIPE_WORTH)
         return false;
     if (stream->rx.pipe == NULL)
         stream->rx.pipe = conn_take_pipe(conn);
@@ -120,7 +120,7 @@ enum fault h1_rx_feed(struct h1_rx *rx, struct conn *conn, struct stream *stream
     }
     if (conn_unread(conn).len > 0)
         return fault;
-    if (conn_leaves_unread(conn))
+    if (conn_leaves_unread(conn) || splices(rx, conn, stream))
         feed_piped(rx, conn, stream);
     conn_leave_unread(conn, splices(rx, conn, stream));
     if (!stream->rx.ended && !conn_leaves_unread(conn) && !body_has_room(&stream->rx))

@@ -46,6 +46,19 @@ struct block *conn_rx_block(const struct conn *conn, uint32_t *offset_out)
     return conn->rx;
 }
 
+struct block *conn_rx_pick(struct conn *conn, size_t skip, size_t len, uint32_t *offset_out)
+{
+    *offset_out = conn->rx_at + (uint32_t)skip;
+    if (len > PICK_MAX)
+        return conn->rx;
+    char *copy = conn_tx_reserve(conn, len);
+    memcpy(copy, conn->rx->data + *offset_out, len);
+    struct block *text = conn->loop->text;
+    *offset_out = text->used;
+    text->used += (uint32_t)len;
+    return text;
+}
+
 void conn_consume(struct conn *conn, size_t len)
 {
     CHECK(len == 0 || (conn->rx && len <= conn->rx->used - conn->rx_at));
@@ -73,7 +86,7 @@ void conn_make_room(struct conn *conn)
     size_t unread = conn_unread(conn).len;
     if (old && unread == 0 && old->refs == 1)
         old->used = conn->rx_at = 0;
-    size_t wanted = conn->bulk && !conn->spliced ? BLOCK_SIZE_LARGE : BLOCK_SIZE;
+    size_t wanted = appetite_block(&conn->appetite);
     if (old && old->capacity - old->used >= ROOM_MIN && old->capacity >= wanted)
         return;
     if (wanted < unread + ROOM_MIN)
@@ -85,17 +98,6 @@ void conn_make_room(struct conn *conn)
     block_unref(&conn->rx);
     conn->rx = block;
     conn->rx_at = 0;
-}
-
-void conn_note_read(struct conn *conn, size_t got, bool filled)
-{
-    conn->much = got >= MUCH;
-    if (filled && conn->wary > 0)
-        conn->wary--;
-    else if (filled || (conn->bulk > 0 && got >= BULK_READ))
-        conn->bulk = BULK_CREDIT;
-    else if (conn->bulk > 0)
-        conn->bulk--;
 }
 
 void conn_end_rx(struct conn *conn)
@@ -111,12 +113,11 @@ static void read_once(struct conn *conn)
 {
     conn_make_room(conn);
     struct block *block = conn->rx;
-    size_t room = block->capacity - block->used;
+    size_t room = appetite_next(&conn->appetite, block->capacity - block->used);
     ssize_t got = recv(conn->fd, block->data + block->used, room, 0);
     if (got > 0) {
         block->used += (uint32_t)got;
-        conn_note_read(conn, (size_t)got, (size_t)got == room);
-        conn->spliced = conn->spliced && (size_t)got < room;
+        appetite_note(&conn->appetite, (size_t)got, (size_t)got == room);
         conn_tell(conn, CONN_RX);
     } else if (got == 0) {
         conn_end_rx(conn);
@@ -128,15 +129,12 @@ static void read_once(struct conn *conn)
 }
 
 /* The owner has not resumed by the time the next bytes are there, so the event is taken off. Most pauses are
- * over in the same turn of the loop and cost no system call. A reader that is slower than what comes needs no
- * large blocks. */
+ * over in the same turn of the loop and cost no system call. */
 static void go_deaf(struct conn *conn)
 {
     conn->deaf = true;
-    if (!conn->leaves_unread) {
-        conn->bulk = 0;
-        conn->wary = BULK_WARY;
-    }
+    if (!conn->leaves_unread)
+        appetite_spoil(&conn->appetite);
     event_del(&conn->read_event);
 }
 
@@ -146,7 +144,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct conn *conn = MAGIC_CAST(conn, arg, CONN_MAGIC);
-    conn->much = false;
+    conn->appetite.much = false;
     if (__builtin_expect(conn->paused, 0))
         go_deaf(conn);
     else if (__builtin_expect(conn->leaves_unread, 0))
@@ -155,7 +153,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         read_once(conn);
     else
         conn_secret_readable(conn);
-    if (conn->much)
+    if (conn->appetite.much)
         task_drain(&conn->loop->tasks);
 }
 
@@ -192,123 +190,6 @@ bool conn_is_paused(const struct conn *conn)
 
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 
-static struct tx_queue *tx_open(struct conn *conn)
-{
-    if (conn->tx == NULL) {
-        conn->loop->tx_queues.size = sizeof *conn->tx;
-        conn->tx = freelist_take(&conn->loop->tx_queues);
-        conn->tx->first = conn->tx->count = 0;
-        conn->tx->bytes = 0;
-    }
-    return conn->tx;
-}
-
-static void tx_close(struct conn *conn)
-{
-    struct tx_queue *tx = conn->tx;
-    if (tx == NULL)
-        return;
-    for (uint32_t i = 0; i < tx->count; i++)
-        block_unref(&tx->spans[(tx->first + i) % CONN_TX_SPANS].block);
-    freelist_put(&conn->loop->tx_queues, tx);
-    conn->tx = NULL;
-}
-
-bool conn_tx_has_room(const struct conn *conn)
-{
-    return conn->tx == NULL ||
-           (!conn->writing && conn->tx->bytes < CONN_TX_MARK && conn->tx->count + 4 <= CONN_TX_SPANS);
-}
-
-size_t conn_tx_queued(const struct conn *conn)
-{
-    return conn->tx ? conn->tx->bytes : 0;
-}
-
-uint64_t conn_tx_total(const struct conn *conn)
-{
-    return conn->tx_total;
-}
-
-void conn_tx_slice(struct conn *conn, struct block *block, uint32_t offset, uint32_t len)
-{
-    if (len == 0 || conn->error)
-        return;
-    struct tx_queue *tx = tx_open(conn);
-    struct span *last = tx->count ? &tx->spans[(tx->first + tx->count - 1) % CONN_TX_SPANS] : NULL;
-    if (last && last->block == block && last->offset + last->len == offset) {
-        last->len += len;
-    } else {
-        CHECK(tx->count < CONN_TX_SPANS);
-        tx->spans[(tx->first + tx->count++) % CONN_TX_SPANS] = (struct span){block_ref(block), offset, len};
-    }
-    tx->bytes += len;
-    if (!conn->writing && !conn->connecting)
-        task_wake(&conn->flush_task);
-}
-
-/* All conns of a thread compose in one block, so that a turn's heads lie together; when no head is on its way
- * any more, it is filled from the start again. */
-char *conn_tx_reserve(struct conn *conn, size_t len)
-{
-    struct loop *loop = conn->loop;
-    if (loop->text && loop->text->refs == 1)
-        loop->text->used = 0;
-    if (loop->text && loop->text->capacity - loop->text->used < len)
-        block_unref(&loop->text);
-    if (loop->text == NULL)
-        loop->text = block_new(&loop->blocks, len);
-    return loop->text->data + loop->text->used;
-}
-
-struct block *conn_rx_pick(struct conn *conn, size_t skip, size_t len, uint32_t *offset_out)
-{
-    *offset_out = conn->rx_at + (uint32_t)skip;
-    if (len > PICK_MAX)
-        return conn->rx;
-    char *copy = conn_tx_reserve(conn, len);
-    memcpy(copy, conn->rx->data + *offset_out, len);
-    struct block *text = conn->loop->text;
-    *offset_out = text->used;
-    text->used += (uint32_t)len;
-    return text;
-}
-
-void conn_tx_commit(struct conn *conn, size_t len)
-{
-    struct block *text = conn->loop->text;
-    CHECK(text != NULL && len <= text->capacity - text->used);
-    uint32_t offset = text->used;
-    text->used += (uint32_t)len;
-    conn_tx_slice(conn, text, offset, (uint32_t)len);
-}
-
-static int fill_iovec(const struct tx_queue *tx, struct iovec *iov)
-{
-    for (uint32_t i = 0; i < tx->count; i++) {
-        const struct span *span = &tx->spans[(tx->first + i) % CONN_TX_SPANS];
-        iov[i] = (struct iovec){span->block->data + span->offset, span->len};
-    }
-    return (int)tx->count;
-}
-
-void conn_tx_sent(struct tx_queue *tx, size_t sent)
-{
-    tx->bytes -= sent;
-    while (sent > 0) {
-        struct span *span = &tx->spans[tx->first];
-        uint32_t part = sent < span->len ? (uint32_t)sent : span->len;
-        span->offset += part;
-        span->len -= part;
-        sent -= part;
-        if (span->len == 0) {
-            block_unref(&span->block);
-            tx->first = (tx->first + 1) % CONN_TX_SPANS;
-            tx->count--;
-        }
-    }
-}
-
 void conn_wait_writable(struct conn *conn, bool wait)
 {
     if (wait == conn->writing)
@@ -337,26 +218,15 @@ void conn_fail_after_reading(struct conn *conn, int error)
 /* Writes what is queued; false when the conn has failed (and the owner been told). */
 static bool write_queue(struct conn *conn)
 {
-    struct iovec iov[CONN_TX_SPANS];
-    struct tx_queue *tx = conn->tx;
-    int count = fill_iovec(tx, iov);
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-    ssize_t sent = count == 1 ? send(conn->fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
-                              : sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        conn_fail_after_reading(conn, errno);
-        return false;
-    }
-    if (sent > 0) {
-        conn->tx_total += (uint64_t)sent;
-        conn_tx_sent(tx, (size_t)sent);
-    }
-    return true;
+    int error = conn_tx_send(conn, 0);
+    if (error)
+        conn_fail_after_reading(conn, error);
+    return !error;
 }
 
 static void drained(struct conn *conn)
 {
-    tx_close(conn);
+    conn_tx_close(conn);
     if (conn->shut_after_flush) {
         conn->shut_after_flush = false;
         if (conn->secret)
@@ -453,7 +323,7 @@ void conn_close(struct conn **conn_at)
     if (conn->write_event)
         event_del(conn->write_event);
     task_cancel(&conn->flush_task);
-    tx_close(conn);
+    conn_tx_close(conn);
     block_unref(&conn->rx);
     conn_secret_free(conn, true);
     close(conn->fd);
@@ -519,11 +389,20 @@ void conn_hand_over(struct conn *conn, struct conn_owner owner)
     conn->owner = owner;
 }
 
+/* On this machine nothing is lost and nothing is slow: what the system prefers for the way to clients, like
+ * the timers by which BBR paces each send, only costs. Where it is not allowed, that stays. */
+static void prefer_reno(int fd)
+{
+    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", sizeof "reno" - 1);
+}
+
 struct conn *conn_dial(struct loop *loop, const struct address *address, struct conn_owner owner)
 {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return NULL;
+    if (address_is_loopback(address))
+        prefer_reno(fd);
     if (connect(fd, &address->any, address->len) != 0 && errno != EINPROGRESS) {
         int error = errno;
         close(fd);

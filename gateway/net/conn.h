@@ -131,13 +131,12 @@ void conn_leave_unread(struct conn *conn, bool leave);
 /* Whether that is in force. */
 bool conn_leaves_unread(const struct conn *conn);
 
-/* With conn_leave_unread(), while CONN_RX is told: moves at most `len` bytes from the socket into the pipe,
- * and gives how many. An end or a failure is told when the owner has returned; a pipe that is full pauses the
- * conn. */
+/* With conn_leave_unread(): moves at most `len` bytes from the socket into the pipe, and gives how many. An
+ * end or a failure is told later, never from inside this call; a pipe that is full pauses the conn. */
 size_t conn_splice_in(struct conn *conn, struct pipe *pipe, size_t len);
 
-/* Moves at most `len` bytes of the pipe into the socket, at once, and gives how many: none while anything is
- * queued. If not all, CONN_DRAINED follows when it can go on, or CONN_FAILED; never from inside this call. */
+/* Moves at most `len` bytes of the pipe into the socket, at once and behind what is queued, and gives how
+ * many. If not all, CONN_DRAINED follows when it can go on, or CONN_FAILED; never from inside this call. */
 size_t conn_splice_out(struct conn *conn, struct pipe *pipe, size_t len);
 
 /* Whether the other side has closed its sending side. */

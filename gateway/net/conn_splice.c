@@ -15,7 +15,7 @@ bool conn_is_spliceable(const struct conn *conn)
 
 bool conn_is_bulk(const struct conn *conn)
 {
-    return conn->bulk > 0;
+    return conn->appetite.large > 0;
 }
 
 struct pipe *conn_take_pipe(struct conn *conn)
@@ -27,7 +27,6 @@ void conn_leave_unread(struct conn *conn, bool leave)
 {
     CHECK(!leave || (conn->mode == MODE_PLAIN && conn_unread(conn).len == 0));
     conn->leaves_unread = leave;
-    conn->spliced = conn->spliced || leave;
 }
 
 bool conn_leaves_unread(const struct conn *conn)
@@ -46,7 +45,7 @@ size_t conn_splice_in(struct conn *conn, struct pipe *pipe, size_t len)
     ssize_t got = splice_some(conn->fd, pipe->in, len < pipe->capacity ? len : pipe->capacity);
     if (got > 0) {
         pipe->held += (uint32_t)got;
-        conn_note_read(conn, (size_t)got, (size_t)got >= BLOCK_SIZE_LARGE);
+        appetite_note_spliced(&conn->appetite, (size_t)got);
         return (size_t)got;
     }
     if (got == 0)
@@ -69,9 +68,22 @@ void conn_splice_readable(struct conn *conn)
         conn_end_rx(conn);
 }
 
+/* What is queued goes first, and what the pipe holds follows in the same segment. False when the socket takes
+ * nothing more for now. */
+static bool send_queued(struct conn *conn)
+{
+    if (conn_tx_queued(conn) == 0)
+        return true;
+    conn->splice_error = conn_tx_send(conn, MSG_MORE);
+    if (!conn->splice_error)
+        conn_wait_writable(conn, conn_tx_queued(conn) > 0);
+    return !conn->splice_error && !conn->writing;
+}
+
+/* A failure is told by the flush. */
 size_t conn_splice_out(struct conn *conn, struct pipe *pipe, size_t len)
 {
-    if (conn->error || conn->splice_error || conn->writing || conn_tx_queued(conn) > 0) {
+    if (conn->error || conn->splice_error || conn->writing || conn->connecting || !send_queued(conn)) {
         conn_want_drained(conn);
         return 0;
     }
@@ -86,6 +98,7 @@ size_t conn_splice_out(struct conn *conn, struct pipe *pipe, size_t len)
     conn->tx_total += moved;
     if (moved < len) {
         conn->want_drained = true;
+        task_cancel(&conn->flush_task);
         conn_wait_writable(conn, true);
     }
     return moved;

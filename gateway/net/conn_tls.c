@@ -179,7 +179,7 @@ static enum tls_result read_records(struct conn *conn, size_t *total_out)
     }
     tls_settle(conn->secret->tls);
     if (total > 0)
-        conn_note_read(conn, total, block->used == block->capacity);
+        appetite_note(&conn->appetite, total, block->used == block->capacity);
     *total_out = total;
     return result;
 }

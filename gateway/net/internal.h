@@ -6,6 +6,7 @@
 #define PORTICO_NET_INTERNAL_H
 
 #include "base/check.h"
+#include "net/appetite.h"
 #include "net/conn.h"
 #include "net/tls.h"
 
@@ -14,13 +15,10 @@
 /* What the files agree on. */
 enum {
     CONN_MAGIC = 0x434f4e4e,
-    ROOM_MIN = 4 * 1024,  /* a block with less room than this is not read into again */
-    SALVAGE_READS = 4,    /* after a failed write */
-    PICK_MAX = 256,       /* bytes that are rather copied than hold a block */
-    MUCH = 8 * 1024,      /* read at a time: passed on at once */
-    BULK_READ = 4 * 1024, /* a read of less than this needs no large block */
-    BULK_CREDIT = 8,      /* small reads in a row after which large blocks are not used any more */
-    BULK_WARY = 3         /* filled blocks after a pause before large ones are used again */
+    ROOM_MIN = 4 * 1024, /* a block with less room than this is not read into again */
+    SALVAGE_READS = 4,   /* after a failed write */
+    PICK_MAX = 256,      /* bytes that are rather copied than hold a block */
+    GATHER_MAX = 1024,   /* bytes in several pieces that are copied into one to be sent */
 };
 
 /* What stands between the socket and the owner. */
@@ -70,12 +68,9 @@ struct conn {
     struct block *rx;          /* NULL when nothing is unread and nothing more is being filled */
     uint32_t rx_at;            /* offset of the first unread byte */
     uint8_t mode;              /* enum conn_mode */
-    uint8_t bulk; /* > 0: a read has filled its block, large ones are used; counts down with small reads */
-    uint8_t wary; /* so many blocks have to be filled first */
-    bool much;    /* came with the last read */
+    struct appetite appetite;
     bool connecting : 1, paused : 1, deaf : 1, eof : 1, writing : 1, want_drained : 1, shut_after_flush : 1;
     bool leaves_unread; /* the owner moves bytes itself, see conn_splice_in() */
-    bool spliced;       /* it did so with the last long body: only its beginning was read */
     bool splice_ended;  /* it has found the end */
     int error;
     int splice_error; /* what splicing has failed with, to be told */
@@ -96,20 +91,25 @@ void conn_fail(struct conn *conn, int error);
 /* Makes room behind the unread bytes. */
 void conn_make_room(struct conn *conn);
 
-/* Notes how much was read, and whether it filled all its room, which makes the next blocks larger. */
-void conn_note_read(struct conn *conn, size_t got, bool filled);
-
 /* The other side has closed its sending side; the owner is told. */
 void conn_end_rx(struct conn *conn);
-
-/* Takes what has left off the queue. */
-void conn_tx_sent(struct tx_queue *tx, size_t sent);
 
 /* Begins or ends waiting for the socket to take more. */
 void conn_wait_writable(struct conn *conn, bool wait);
 
 /* A write failed: what the other side sent before it stopped listening is read, then the conn fails. */
 void conn_fail_after_reading(struct conn *conn, int error);
+
+/* --- conn_tx.c --- */
+
+/* Sends what is queued, with `flags` of send(2) and as far as the socket takes it; gives an errno, or 0. */
+int conn_tx_send(struct conn *conn, int flags);
+
+/* Takes what has left off the queue. */
+void conn_tx_sent(struct tx_queue *tx, size_t sent);
+
+/* Drops the queue and what is in it. Accepts a conn without. */
+void conn_tx_close(struct conn *conn);
 
 /* --- conn_splice.c --- */
 

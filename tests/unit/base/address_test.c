@@ -176,6 +176,28 @@ static void what_is_kept_of_who_connected(void **state)
     assert_string_equal(text, "unix:");
 }
 
+static void this_machines_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_loopback;
+    } cases[] = {{"127.0.0.1:80", true},  {"127.255.255.254:80", true}, {"[::1]:80", true},
+                 {"126.0.0.1:80", false}, {"128.0.0.1:80", false},      {"1.0.0.127:80", false},
+                 {"[::2]:80", false},     {"[::]:80", false},           {"[::ffff:127.0.0.1]:80", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct endpoint_name name;
+        struct address address;
+        assert_true(endpoint_name_parse(slice_of(cases[i].text), &name));
+        assert_true(address_from_literal(name.host, name.port, &address));
+        if (address_is_loopback(&address) != cases[i].is_loopback)
+            fail_msg("%s", cases[i].text);
+    }
+    struct address address;
+    assert_true(address_from_unix_path(SLICE("/run/a.sock"), &address));
+    assert_false(address_is_loopback(&address));
+}
+
 static void unix_paths(void **state)
 {
     (void)state;
@@ -339,6 +361,7 @@ int main(void)
         cmocka_unit_test(networks),
         cmocka_unit_test(belonging),
         cmocka_unit_test(a_unix_socket_is_in_no_network),
+        cmocka_unit_test(this_machines_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

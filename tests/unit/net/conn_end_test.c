@@ -4,6 +4,7 @@
  */
 #include "conn_owner.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,6 +51,36 @@ static void a_dialled_conn_opens(void **state)
     say(owner.other, "and back");
     TOLD(&owner, "R");
     assert_true(slice_equal(conn_unread(owner.conn), SLICE("and back")));
+}
+
+/* The descriptor of ours whose other end `accepted` is. */
+static int descriptor_of(int accepted)
+{
+    struct sockaddr_in there, here;
+    socklen_t len = sizeof there;
+    assert_int_equal(getpeername(accepted, (struct sockaddr *)&there, &len), 0);
+    for (int fd = 0; fd < 1024; fd++) {
+        len = sizeof here;
+        if (getsockname(fd, (struct sockaddr *)&here, &len) == 0 && here.sin_family == AF_INET &&
+            here.sin_port == there.sin_port)
+            return fd;
+    }
+    return -1;
+}
+
+static void who_is_on_this_machine_needs_no_pacing(void **state)
+{
+    (void)state;
+    struct address address;
+    int listening = listen_somewhere(&address);
+    assert_true(dial(&address));
+    TOLD(&owner, "O");
+    owner.other = accept_next(listening);
+    close(listening);
+    char name[16] = "";
+    socklen_t len = sizeof name;
+    assert_int_equal(getsockopt(descriptor_of(owner.other), IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_string_equal(name, "reno");
 }
 
 static void a_unix_socket_is_dialled(void **state)
@@ -352,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_queued_while_it_connects_leaves),
         TEST(a_dialled_conn_opens),
+        TEST(who_is_on_this_machine_needs_no_pacing),
         TEST(a_unix_socket_is_dialled),
         TEST(nobody_listens),
         TEST(closing_while_it_connects),

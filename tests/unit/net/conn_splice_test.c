@@ -120,12 +120,40 @@ static void what_is_queued_goes_first(void **state)
     TURN_UNTIL(moved_in == 4);
     memcpy(conn_tx_reserve(to.conn, 5), "head ", 5);
     conn_tx_commit(to.conn, 5);
-    assert_int_equal(conn_splice_out(to.conn, between, 4), 0);
-    TURN_UNTIL(strchr(to.facts, 'D') != NULL);
     assert_int_equal(conn_splice_out(to.conn, between, 4), 4);
+    assert_int_equal(conn_tx_queued(to.conn), 0);
+    assert_int_equal(conn_tx_total(to.conn), 9);
     char heard[16];
     TURN_UNTIL(recv(to.other, heard, sizeof heard, MSG_PEEK | MSG_DONTWAIT) == 9);
     assert_memory_equal(heard, "head body", 9);
+}
+
+/* What is queued does not fit, so nothing of the pipe goes before it; when there is room, that is told. */
+static void a_queue_that_does_not_fit_goes_first(void **state)
+{
+    (void)state;
+    struct block *block = block_new(&loop.blocks, BLOCK_SIZE_LARGE);
+    memset(block->data, 'q', BLOCK_SIZE_LARGE);
+    assert_int_equal(write(from.other, "body", 4), 4);
+    TURN_UNTIL(moved_in == 4);
+    while (conn_tx_has_room(to.conn)) {
+        conn_tx_slice(to.conn, block, 0, BLOCK_SIZE_LARGE);
+        turn();
+    }
+    block_unref(&block);
+    assert_int_equal(conn_splice_out(to.conn, between, 4), 0);
+    assert_null(strchr(to.facts, 'D'));
+    static char heard[256 * 1024];
+    for (size_t all = conn_tx_total(to.conn) + conn_tx_queued(to.conn), len = 0; len < all;) {
+        TURN_UNTIL(recv(to.other, heard, 1, MSG_PEEK | MSG_DONTWAIT) == 1);
+        ssize_t part = recv(to.other, heard, sizeof heard, MSG_DONTWAIT);
+        assert_null(memchr(heard, 'b', (size_t)part));
+        len += (size_t)part;
+    }
+    TURN_UNTIL(strchr(to.facts, 'D') != NULL);
+    assert_int_equal(conn_splice_out(to.conn, between, 4), 4);
+    TURN_UNTIL(recv(to.other, heard, sizeof heard, MSG_PEEK | MSG_DONTWAIT) == 4);
+    assert_memory_equal(heard, "body", 4);
 }
 
 static void the_end_is_told_after_the_bytes(void **state)
@@ -189,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_contents_arrive_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_more_than_asked_for_is_moved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_queued_goes_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_queue_that_does_not_fit_goes_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_end_is_told_after_the_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reset_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reader_that_has_gone_is_told_later, set_up, tear_down),
