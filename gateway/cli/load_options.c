@@ -81,7 +81,8 @@ static const struct option options[] = {
     {"--kill-upstream", "NAME", OPTION_TEXT, PLACE(kill_upstream), 0,
      "with --try: this upstream's stand-in is gone from the first third of the test to the second"},
     {"--fail-if", "LIMITS", OPTION_TEXT, PLACE(fail_if), 0,
-     "exit with 1 if p99>50ms, errors>0, errors>1%, lost>0, rate<500/s and the like, separated by commas"},
+     "exit with 1 if p99>50ms, errors>0, errors>1%, lost>0, rate<500/s and the like, separated by commas; "
+     "'/api: p99>20ms' is about what the report calls /api alone, 'ws:/chat: lost>0' about it over ws"},
     {"--json", "FILE", OPTION_PATH, PLACE(json), 0, "write the report as JSON; - is stdout"},
     {"--html", "FILE", OPTION_PATH, PLACE(html), 0, "write the report as one page"},
 };

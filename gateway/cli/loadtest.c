@@ -137,8 +137,8 @@ static bool read_thresholds(struct test *test)
     struct threshold *thresholds;
     if (test->options.fail_if.len == 0)
         return true;
-    if (!thresholds_parse(test->options.fail_if, &test->plan.arena, &thresholds,
-                          &test->report.threshold_count, &error)) {
+    if (!thresholds_parse(test->options.fail_if, &test->plan, &thresholds, &test->report.threshold_count,
+                          &error)) {
         fprintf(stderr, "portico: --fail-if, at character %u: %.*s\n", error.column,
                 SLICE_ARGS(error.sentence));
         return false;

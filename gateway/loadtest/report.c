@@ -101,13 +101,10 @@ unsigned report_remarks(const struct load_report *report,
 
 unsigned report_broken(const struct load_report *report, FILE *out)
 {
-    struct load_line_tally all;
     char sentence[THRESHOLD_SENTENCE_MAX];
     unsigned broken = 0;
-    load_tally_sum(report->outcome->tally, LOAD_PROTOCOLS, &all);
     for (unsigned i = 0; i < report->threshold_count; i++)
-        if (threshold_is_broken(&report->thresholds[i], &all, report->outcome->tally->measured_us,
-                                sentence)) {
+        if (threshold_is_broken(&report->thresholds[i], report->outcome->tally, sentence)) {
             fprintf(out, "portico: --fail-if %s\n", sentence);
             broken++;
         }

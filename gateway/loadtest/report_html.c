@@ -61,12 +61,12 @@ static void put_cards(const struct load_report *report, const struct load_line_t
     fputs("</dl>\n", out);
 }
 
-static void put_verdicts(const struct load_report *report, const struct load_line_tally *all, FILE *out)
+static void put_verdicts(const struct load_report *report, FILE *out)
 {
     char sentence[THRESHOLD_SENTENCE_MAX], remarks[REPORT_REMARKS_MAX][REPORT_REMARK_MAX];
     unsigned broken = 0, count = report_remarks(report, remarks);
     for (unsigned i = 0; i < report->threshold_count; i++) {
-        if (!threshold_is_broken(&report->thresholds[i], all, report->outcome->tally->measured_us, sentence))
+        if (!threshold_is_broken(&report->thresholds[i], report->outcome->tally, sentence))
             continue;
         fputs("<p class=\"verdict broken\"><strong>Failed:</strong> ", out);
         plot_put_text(sentence, out);
@@ -266,7 +266,7 @@ void report_html(const struct load_report *report, FILE *out)
     struct load_line_tally all;
     load_tally_sum(report->outcome->tally, LOAD_PROTOCOLS, &all);
     put_head(report, out);
-    put_verdicts(report, &all, out);
+    put_verdicts(report, out);
     put_cards(report, &all, out);
     put_pictures(report, out);
     put_marks(report->outcome, out);

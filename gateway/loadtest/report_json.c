@@ -132,7 +132,7 @@ static void put_generator(const struct load_report *report, FILE *out)
     fprintf(out, "},\n");
 }
 
-static void put_verdicts(const struct load_report *report, const struct load_line_tally *all, FILE *out)
+static void put_verdicts(const struct load_report *report, FILE *out)
 {
     char sentence[THRESHOLD_SENTENCE_MAX], remarks[REPORT_REMARKS_MAX][REPORT_REMARK_MAX];
     unsigned count = report_remarks(report, remarks);
@@ -144,7 +144,7 @@ static void put_verdicts(const struct load_report *report, const struct load_lin
     }
     fprintf(out, "],\n  \"broken\": [");
     for (unsigned i = 0; i < report->threshold_count; i++) {
-        if (!threshold_is_broken(&report->thresholds[i], all, report->outcome->tally->measured_us, sentence))
+        if (!threshold_is_broken(&report->thresholds[i], report->outcome->tally, sentence))
             continue;
         fputs(is_first ? "" : ", ", out);
         put_text(slice_of(sentence), out);
@@ -168,6 +168,6 @@ void report_json(const struct load_report *report, FILE *out)
     put_lines(report, out);
     put_time_line(report, out);
     put_generator(report, out);
-    put_verdicts(report, &all, out);
+    put_verdicts(report, out);
     fprintf(out, "}\n");
 }

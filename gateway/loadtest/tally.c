@@ -166,3 +166,11 @@ void load_tally_sum(const struct load_tally *tally, enum load_protocol protocol,
             add_errors(sum_out, &tally->lines[i]);
     }
 }
+
+void load_tally_sum_marked(const struct load_tally *tally, const bool *marks, struct load_line_tally *sum_out)
+{
+    *sum_out = (struct load_line_tally){0};
+    for (unsigned i = 0; i < tally->plan->line_count; i++)
+        if (marks[i])
+            merge_line(sum_out, &tally->lines[i]);
+}

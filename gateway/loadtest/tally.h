@@ -95,4 +95,8 @@ uint64_t load_line_errors(const struct load_line_tally *line);
 void load_tally_sum(const struct load_tally *tally, enum load_protocol protocol,
                     struct load_line_tally *sum_out);
 
+/* The sum of the lines that are marked, one mark for each of the plan's; events are counted, too. */
+void load_tally_sum_marked(const struct load_tally *tally, const bool *marks,
+                           struct load_line_tally *sum_out);
+
 #endif

@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { THRESHOLDS_MAX = 32 };
+enum { THRESHOLDS_MAX = 32, NAMED_MAX = 10 };
 
 /* Where the reading stands. */
 struct reading {
     struct slice text;
+    struct load_plan *plan;
     struct arena *arena;
     struct mix_error *error;
 };
@@ -126,27 +127,72 @@ static bool take_limit(struct reading *reading, struct slice text, struct thresh
                           arena_printf(reading->arena, "\"%.*s\" is not %s", SLICE_ARGS(text), wanted));
 }
 
+/* --- whom it is about --- */
+
+/* "/api", or "ws:/chat" where more than one protocol asks for it. */
+static bool is_called(const struct load_line *line, struct slice name)
+{
+    struct slice protocol = slice_of(load_protocol_name(line->protocol));
+    if (slice_equal(name, line->name))
+        return true;
+    return slice_starts_with(name, protocol) && name.len > protocol.len && name.at[protocol.len] == ':' &&
+           slice_equal(slice_after(name, protocol.len + 1), line->name);
+}
+
+static bool refuse_line(struct reading *reading, struct slice name)
+{
+    const struct load_plan *plan = reading->plan;
+    struct slice names = {.at = NULL};
+    for (unsigned i = 0; i < plan->line_count && i < NAMED_MAX; i++)
+        names = arena_printf(reading->arena, "%.*s%s%s:%.*s", SLICE_ARGS(names), i ? ", " : "",
+                             load_protocol_name(plan->lines[i].protocol), SLICE_ARGS(plan->lines[i].name));
+    return refuse(reading, name,
+                  arena_printf(reading->arena,
+                               "\"%.*s\" is not asked for; write one of these before the colon, with or "
+                               "without its protocol: %.*s%s",
+                               SLICE_ARGS(name), SLICE_ARGS(names),
+                               plan->line_count > NAMED_MAX ? " and so on, as the report names them" : ""));
+}
+
+static bool take_line(struct reading *reading, struct slice name, struct threshold *threshold)
+{
+    const struct load_plan *plan = reading->plan;
+    bool *lines = arena_zalloc(reading->arena, plan->line_count * sizeof *lines), found = false;
+    for (unsigned i = 0; i < plan->line_count; i++)
+        found |= lines[i] = is_called(&plan->lines[i], name);
+    threshold->lines = lines;
+    return found || refuse_line(reading, name);
+}
+
+/* [LINE:]NAME>LIMIT. What is asked for may hold colons and angles, a limit holds none. */
 static bool take(struct reading *reading, struct slice text, struct threshold *threshold)
 {
-    size_t name_len = 0;
-    while (name_len < text.len && text.at[name_len] != '<' && text.at[name_len] != '>')
-        name_len++;
-    if (name_len == text.len)
+    size_t angle = text.len;
+    while (angle > 0 && text.at[angle - 1] != '<' && text.at[angle - 1] != '>')
+        angle--;
+    if (angle-- == 0)
         return refuse(reading, text,
                       arena_printf(reading->arena,
-                                   "\"%.*s\" compares nothing; write NAME>LIMIT, such as p99>50ms",
+                                   "\"%.*s\" compares nothing; write NAME>LIMIT, such as p99>50ms, or "
+                                   "'/PATH: NAME>LIMIT'",
                                    SLICE_ARGS(text)));
-    struct slice limit = slice_after(text, name_len + 1);
-    *threshold = (struct threshold){.text = text, .greater = text.at[name_len] == '>'};
+    struct slice name = slice_make(text.at, angle), limit = slice_after(text, angle + 1);
+    const char *colon = angle > 0 ? memrchr(text.at, ':', angle) : NULL;
+    *threshold = (struct threshold){.text = text, .greater = text.at[angle] == '>'};
     threshold->equal = slice_starts_with(limit, SLICE("="));
-    return take_metric(reading, slice_trim(slice_make(text.at, name_len)), threshold) &&
+    if (colon && !take_line(reading, slice_trim(slice_make(text.at, (size_t)(colon - text.at))), threshold))
+        return false;
+    if (colon)
+        name = slice_after(name, (size_t)(colon - text.at) + 1);
+    return take_metric(reading, slice_trim(name), threshold) &&
            take_limit(reading, slice_trim(slice_after(limit, threshold->equal)), threshold);
 }
 
-bool thresholds_parse(struct slice text, struct arena *arena, struct threshold **thresholds_out,
+bool thresholds_parse(struct slice text, struct load_plan *plan, struct threshold **thresholds_out,
                       unsigned *count_out, struct mix_error *error_out)
 {
-    struct reading reading = {text, arena, error_out};
+    struct arena *arena = &plan->arena;
+    struct reading reading = {text, plan, arena, error_out};
     struct threshold *thresholds = arena_alloc(arena, THRESHOLDS_MAX * sizeof *thresholds);
     unsigned count = 0;
     struct slice rest = text, element;
@@ -198,14 +244,19 @@ static void describe(const struct threshold *threshold, double value,
     snprintf(sentence_out, THRESHOLD_SENTENCE_MAX, "%.*s: it was %s", SLICE_ARGS(threshold->text), said);
 }
 
-bool threshold_is_broken(const struct threshold *threshold, const struct load_line_tally *sum,
-                         uint64_t measured_us, char sentence_out[THRESHOLD_SENTENCE_MAX])
+bool threshold_is_broken(const struct threshold *threshold, const struct load_tally *tally,
+                         char sentence_out[THRESHOLD_SENTENCE_MAX])
 {
-    double value = value_of(threshold, sum, measured_us), limit = threshold->limit;
+    struct load_line_tally sum;
+    if (threshold->lines)
+        load_tally_sum_marked(tally, threshold->lines, &sum);
+    else
+        load_tally_sum(tally, LOAD_PROTOCOLS, &sum);
+    double value = value_of(threshold, &sum, tally->measured_us), limit = threshold->limit;
     bool holds = threshold->greater ? value > limit : value < limit;
     bool is_time = threshold->metric == THRESHOLD_PERCENTILE || threshold->metric == THRESHOLD_MEAN;
     holds = holds || (threshold->equal && !(value > limit) && !(value < limit));
-    if (is_time && sum->latency.count == 0) {
+    if (is_time && sum.latency.count == 0) {
         snprintf(sentence_out, THRESHOLD_SENTENCE_MAX, "%.*s: no request was answered",
                  SLICE_ARGS(threshold->text));
         return true;

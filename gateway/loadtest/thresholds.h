@@ -1,6 +1,7 @@
 /*
- * The text of --fail-if, "p99>50ms,errors>0": what must not be so for a test to pass. Read before the test,
- * so that a typing error costs no run; judged behind it, one sentence for each that is broken.
+ * The text of --fail-if, "p99>50ms,errors>0,/api: p99>20ms": what must not be so for a test to pass. Read
+ * before the test, so that a typing error costs no run; judged behind it, one sentence for each that is
+ * broken.
  */
 #ifndef PORTICO_LOADTEST_THRESHOLDS_H
 #define PORTICO_LOADTEST_THRESHOLDS_H
@@ -26,17 +27,18 @@ struct threshold {
     bool greater, equal;   /* ">", "<", ">=", "<=" */
     bool is_percent;       /* of all requests */
     double limit;          /* microseconds, a number, per cent, or a second */
+    const bool *lines;     /* which of the plan's it is about; NULL: the sum of all */
 };
 
-/* Reads the text; false with an error. */
-MUST_USE bool thresholds_parse(struct slice text, struct arena *arena, struct threshold **thresholds_out,
+/* Reads the text, whose lines are the plan's, as is the memory; false with an error. */
+MUST_USE bool thresholds_parse(struct slice text, struct load_plan *plan, struct threshold **thresholds_out,
                                unsigned *count_out, struct mix_error *error_out);
 
 /* Longest sentence. */
 enum { THRESHOLD_SENTENCE_MAX = 256 };
 
-/* Whether it is broken by the sum of all lines; if so, `sentence_out` says by what. */
-bool threshold_is_broken(const struct threshold *threshold, const struct load_line_tally *sum,
-                         uint64_t measured_us, char sentence_out[THRESHOLD_SENTENCE_MAX]);
+/* Whether it is broken; if so, `sentence_out` says by what. */
+bool threshold_is_broken(const struct threshold *threshold, const struct load_tally *tally,
+                         char sentence_out[THRESHOLD_SENTENCE_MAX]);
 
 #endif

@@ -33,19 +33,20 @@ static void check_mix(struct slice text, struct arena *arena)
     }
 }
 
-static void check_thresholds(struct slice text, struct arena *arena)
+static void check_thresholds(struct slice text, struct load_plan *plan)
 {
-    static const struct load_line_tally sum = {.good = 1};
+    static struct load_line_tally sums[2] = {{.good = 1}, {.good = 1}};
+    struct load_tally tally = {.plan = plan, .measured_us = 1, .lines = sums};
     struct threshold *thresholds;
     struct mix_error error;
     unsigned count;
     char sentence[THRESHOLD_SENTENCE_MAX];
-    if (!thresholds_parse(text, arena, &thresholds, &count, &error)) {
+    if (!thresholds_parse(text, plan, &thresholds, &count, &error)) {
         check_error(&error, text.len);
         return;
     }
     for (unsigned i = 0; i < count; i++)
-        if (threshold_is_broken(&thresholds[i], &sum, 1, sentence))
+        if (threshold_is_broken(&thresholds[i], &tally, sentence))
             CHECK(memchr(sentence, '\0', sizeof sentence) != NULL && sentence[0] != '\0');
 }
 
@@ -53,14 +54,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = slice_make((const char *)data, size);
     struct load_rate rate;
-    struct arena arena;
+    struct load_line lines[] = {{.name = SLICE("/a"), .protocol = LOAD_H1},
+                                {.name = SLICE("b:1/<c>"), .protocol = LOAD_WEBSOCKET}};
+    struct load_plan plan = {.lines = lines, .line_count = 2};
     if (size == 0)
         return 0;
-    arena_init(&arena, NULL, 0);
-    check_mix(text, &arena);
-    check_thresholds(text, &arena);
+    arena_init(&plan.arena, NULL, 0);
+    check_mix(text, &plan.arena);
+    check_thresholds(text, &plan);
     if (load_rate_parse(text, &rate))
         CHECK(rate.count > 0 && rate.window_us > 0 && rate.count <= 10000000 * (rate.window_us / 1000000));
-    arena_fini(&arena);
+    arena_fini(&plan.arena);
     return 0;
 }

@@ -324,6 +324,16 @@ def test_thresholds_decide_the_exit_code(loadtest, upstream):
     assert "portico: --fail-if p50>1us: it was " in test.complaints
 
 
+def test_thresholds_may_be_about_one_thing_that_is_asked_for(loadtest, upstream):
+    def script(connection):
+        while request := connection.request():
+            connection.send(ok() if request.target == "/good" else respond(503))
+    server = upstream(script, keep=False)
+    test = loadtest(url(server), "--mix", "/good,/bad", "--fail-if", "/good: errors>0, /bad: errors>0, h1:/bad: 5xx>99%")
+    assert test.code == 1
+    assert [sentence.split(": it was")[0] for sentence in test.report["broken"]] == ["/bad: errors>0", "h1:/bad: 5xx>99%"]
+
+
 # Through the gateway --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("protocol", ["h1", "h2"])
@@ -375,6 +385,8 @@ def test_who_is_not_trusted(loadtest, portico, upstream, authority, tmp_path):
     (["http://127.0.0.1:1", "--mix", "sse:/a", "--rate", "1/s"], "besides event streams"),
     (["http://127.0.0.1:1", "--fail-if", "p99>5,errors>0"], "--fail-if, at character 5: \"5\" is not a time"),
     (["http://127.0.0.1:1", "--fail-if", "spped>5"], "at character 1: nothing is called \"spped\""),
+    (["http://127.0.0.1:1", "--mix", "/a,ws:/b", "--fail-if", "/c: p99>5ms"],
+     "at character 1: \"/c\" is not asked for; write one of these before the colon, with or without its protocol: h1:/a, ws:/b"),
     (["http://127.0.0.1:1", "--ca", "/nonexistent", "--insecure"], "give one of them"),
     (["https://127.0.0.1:1", "--ca", "/nonexistent"], "/nonexistent "),
     (["http://127.0.0.1:1", "--try"], "--try needs --config FILE"),
