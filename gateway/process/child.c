@@ -109,13 +109,20 @@ static bool send_sockets(const struct child *child, const struct sockets *socket
     return message.fd_count == 0 || send_logged(child, &message);
 }
 
-bool child_serve(const struct child *child, const struct generation *generation)
+static bool send_generation(const struct child *child, const struct generation *generation,
+                            uint32_t patience_ms)
 {
     struct link_message message = {.kind = LINK_SERVE,
                                    .generation = generation->snapshot->generation,
+                                   .patience_ms = patience_ms,
                                    .threads = generation->sockets.threads,
                                    .listeners = generation->sockets.listeners};
     return send_sockets(child, &generation->sockets) && send_archive(child, &message, &generation->archive);
+}
+
+bool child_serve(const struct child *child, const struct generation *generation)
+{
+    return send_generation(child, generation, 0);
 }
 
 bool child_renew_tls(const struct child *child, const struct archive *files)
@@ -131,7 +138,8 @@ bool child_reopen_log(const struct child *child, int log_destination)
     return send_logged(child, &message);
 }
 
-bool child_begin(struct child *child, const struct generation *generation, int log_destination)
+bool child_begin(struct child *child, const struct generation *generation, int log_destination,
+                 uint32_t patience_ms)
 {
     struct link_message message = {.kind = LINK_BECOME};
     const struct config_process *settings = &generation->snapshot->config->process;
@@ -142,7 +150,8 @@ bool child_begin(struct child *child, const struct generation *generation, int l
     bool sent = send_logged(child, &message);
     if (child->scene)
         close(message.fds[0]);
-    return sent && child_reopen_log(child, log_destination) && child_serve(child, generation);
+    return sent && child_reopen_log(child, log_destination) &&
+           send_generation(child, generation, patience_ms);
 }
 
 /* --- its end --- */

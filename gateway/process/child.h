@@ -23,8 +23,10 @@ struct child {
  */
 MUST_USE bool child_start(struct child *child, char **argv);
 
-/* Sends it the first configuration and all that it needs before; log_destination -1: the log is off. */
-MUST_USE bool child_begin(struct child *child, const struct generation *generation, int log_destination);
+/* Sends it the first configuration and all that it needs before; log_destination -1: the log is off. For
+ * `patience_ms` it may wait for names to resolve. */
+MUST_USE bool child_begin(struct child *child, const struct generation *generation, int log_destination,
+                          uint32_t patience_ms);
 
 /* Sends it a generation; of the sockets what is not -1. */
 MUST_USE bool child_serve(const struct child *child, const struct generation *generation);

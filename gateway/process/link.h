@@ -33,6 +33,7 @@ struct link_message {
     int fds[LINK_FDS_MAX];
     uint32_t threads, listeners;   /* LINK_SOCKETS, LINK_SERVE: size of the table of sockets */
     uint64_t generation;           /* LINK_SERVE */
+    uint32_t patience_ms;          /* LINK_SERVE, the first: server_settings.patience_ms */
     uint32_t places[LINK_FDS_MAX]; /* LINK_SOCKETS: of each descriptor in that table */
     struct privileges privileges;  /* LINK_BECOME */
     enum config_sandbox sandbox;   /* LINK_BECOME */

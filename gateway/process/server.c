@@ -16,18 +16,12 @@
 #include "process/overload.h"
 #include "process/thread.h"
 #include "process/tls_setup.h"
-#include "upstream/resolver.h"
 
 #include <event2/event.h>
 #include <malloc.h>
 #include <stdlib.h>
 
-enum {
-    OFFLOAD_WAITING_MAX = 64,
-    START_PATIENCE_MS = 500, /* with names that do not resolve yet */
-    DIFFERENCES_LOGGED = 100,
-    TIDYING_S = 1
-};
+enum { OFFLOAD_WAITING_MAX = 64, DIFFERENCES_LOGGED = 100, TIDYING_S = 1 };
 
 /* A configuration whose new names are being looked up. */
 struct coming {
@@ -296,16 +290,16 @@ static void on_first_tried(void *arg)
 
 /* Names that resolve do so in a moment: waiting for them spares the first clients a 503. Those that do not
  * are no reason not to start, for services start in any order: the gateway serves the other routes. */
-static void wait_for_names(struct server *server)
+static void wait_for_names(struct server *server, uint32_t patience_ms)
 {
     bool tried = false;
-    struct name_trial_terms terms = {START_PATIENCE_MS, on_first_tried, &tried};
+    struct name_trial_terms terms = {patience_ms, on_first_tried, &tried};
     resolver_try(server->resolver, server->snapshot->config, &terms);
     while (!tried)
         event_base_loop(server->base, EVLOOP_ONCE);
 }
 
-static bool start_resolver(struct server *server)
+static bool start_resolver(struct server *server, uint32_t patience_ms)
 {
     struct resolver_settings settings = {.hosts_path = getenv("PORTICO_HOSTS"),
                                          .servers = getenv("PORTICO_DNS"),
@@ -316,7 +310,7 @@ static bool start_resolver(struct server *server)
         log_error("server", "cannot start the resolver");
         return false;
     }
-    wait_for_names(server);
+    wait_for_names(server, patience_ms);
     resolver_follow(server->resolver, server->snapshot->config);
     return true;
 }
@@ -339,7 +333,7 @@ static bool prepare(struct server *server, const struct server_settings *setting
     server->offload = offload_new((settings->sockets->threads + 1) / 2, OFFLOAD_WAITING_MAX);
     make_threads(server, settings->sockets);
     overload_follow(server->overload, config, server->thread_count);
-    return start_resolver(server);
+    return start_resolver(server, settings->patience_ms);
 }
 
 struct server *server_start(const struct server_settings *settings)

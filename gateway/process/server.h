@@ -8,10 +8,15 @@
 
 #include "config/snapshot.h"
 #include "process/sockets.h"
+#include "upstream/resolver.h"
 
 struct event_base;
 struct server;
 struct tls_context;
+
+/* How long the start of a server waits for names: for a first one the clients wait, too; for one that is to
+ * take over from another nobody does. */
+enum { SERVER_PATIENCE_MS = 500, SERVER_PATIENCE_UPGRADE_MS = RESOLVER_PATIENCE_MS };
 
 /* What has become of server_serve(): taken into service, or refused, after saying why. */
 typedef void server_answered_fn(void *arg, bool taken);
@@ -22,6 +27,7 @@ struct server_settings {
     struct snapshot *snapshot; /* a reference is taken */
     struct sockets *sockets;   /* taken over */
     int log_destination;       /* of access_log_destination(); taken over */
+    uint32_t patience_ms;      /* for names to resolve before it serves without them */
     server_answered_fn *answered;
     void *arg;
 };

@@ -102,6 +102,7 @@ static bool start(struct solo *solo)
                                        .snapshot = first->snapshot,
                                        .sockets = &first->sockets,
                                        .log_destination = log_destination,
+                                       .patience_ms = SERVER_PATIENCE_MS,
                                        .answered = on_answered,
                                        .arg = solo};
     solo->server = server_start(&settings);

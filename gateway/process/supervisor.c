@@ -13,6 +13,7 @@
 #include "process/loop.h"
 #include "process/notify.h"
 #include "process/pidfile.h"
+#include "process/server.h"
 #include "process/tls_watch.h"
 #include "process/upgrade.h"
 #include "process/value_watch.h"
@@ -209,7 +210,8 @@ static bool start_worker(struct supervisor *supervisor)
     supervisor->child_started_us = clock_monotonic_us();
     supervisor->on_link = event_new(supervisor->base, child->link, EV_READ | EV_PERSIST, on_link, supervisor);
     CHECK(supervisor->on_link != NULL && event_add(supervisor->on_link, NULL) == 0);
-    expect(supervisor, child_begin(child, &supervisor->in_force, supervisor->log_destination));
+    uint32_t patience_ms = upgrade_is_awaited() ? SERVER_PATIENCE_UPGRADE_MS : SERVER_PATIENCE_MS;
+    expect(supervisor, child_begin(child, &supervisor->in_force, supervisor->log_destination, patience_ms));
     return true;
 }
 

@@ -171,6 +171,11 @@ struct legacy upgrade_legacy(void)
     return legacy;
 }
 
+bool upgrade_is_awaited(void)
+{
+    return done_pipe >= 0;
+}
+
 void upgrade_done(void)
 {
     if (done_pipe < 0)

@@ -27,6 +27,9 @@ void upgrade_stop(struct upgrade **upgrade);
 /* In the new process: what it was handed, empty when it was started otherwise; once, before anything else. */
 struct legacy upgrade_legacy(void);
 
+/* In the new process: whether the old one serves until upgrade_done(). */
+bool upgrade_is_awaited(void);
+
 /* In the new process: says that it serves. Nothing happens when it was started otherwise. */
 void upgrade_done(void);
 

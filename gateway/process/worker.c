@@ -86,12 +86,13 @@ static struct snapshot *load(const struct worker *worker, const struct link_mess
     return snapshot;
 }
 
-static void start(struct worker *worker, struct snapshot *snapshot)
+static void start(struct worker *worker, struct snapshot *snapshot, uint32_t patience_ms)
 {
     struct server_settings settings = {.base = worker->base,
                                        .snapshot = snapshot,
                                        .sockets = &worker->sockets,
                                        .log_destination = worker->log_destination,
+                                       .patience_ms = patience_ms,
                                        .answered = on_answered,
                                        .arg = worker};
     worker->log_destination = -1;
@@ -109,7 +110,7 @@ static void serve(struct worker *worker, const struct link_message *message)
     struct snapshot *snapshot = load(worker, message);
     if (worker->server == NULL) {
         if (snapshot)
-            start(worker, snapshot);
+            start(worker, snapshot, message->patience_ms);
         worker->failed = worker->server == NULL;
     } else if (snapshot) {
         server_serve(worker->server, snapshot, &worker->sockets);

@@ -121,6 +121,20 @@ def test_what_is_under_way_is_finished_by_the_old_process(portico, upstream, pro
     assert old.wait(PATIENCE) == 0
 
 
+def test_a_name_that_answers_late_fails_no_request(portico, upstream, names, program):
+    """The old process serves as long as the new one waits for it."""
+    app = upstream(named("app"))
+    names.zone["app.test"] = ["127.0.0.1"]
+    gateway = portico({"app": f"app.test:{app.port}"}, names.environment, program=program())
+    with Load(gateway.port) as load:
+        wait_until(lambda: load.served > 20, "requests")
+        names.delays["app.test"] = 1.2
+        upgrade(gateway)
+        served = load.served
+        wait_until(lambda: load.served > served + 20, "requests of the new process")
+    assert load.failures == []
+
+
 def test_a_name_that_does_not_resolve_is_no_obstacle(portico, upstream, names, program):
     """An upgrade is a start: whatever the old process knew of names, the new one may not. With a reload it is one."""
     app = upstream(named("app"))
