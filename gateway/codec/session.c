@@ -37,7 +37,7 @@ void session_home_fini(struct session_home *home)
 /* What TLS has told, with its texts. */
 struct session_tls {
     struct stream_tls told;
-    unsigned char rule[TLS_RULE_ID_LEN]; /* by which the certificate was verified, if one was shown */
+    const char *rule; /* TLS_RULE_ID_LEN bytes, by which the certificate was verified, if one was shown */
     char texts[];
 };
 
@@ -56,16 +56,16 @@ static struct slice move(struct slice text, char **at)
 
 void session_note_tls(struct session *session, const struct tls_facts *facts)
 {
-    CHECK(session->client.tls == NULL);
-    struct session_tls *tls = calloc(1, sizeof *tls + facts->server_name.len + facts->subject.len);
+    CHECK(session->client.tls == NULL && (facts->rule.len == 0 || facts->rule.len == TLS_RULE_ID_LEN));
+    struct slice none = slice_make(NULL, 0), rule = facts->subject.len > 0 ? facts->rule : none;
+    struct session_tls *tls = malloc(sizeof *tls + facts->server_name.len + facts->subject.len + rule.len);
     CHECK(tls != NULL);
     char *at = tls->texts;
     tls->told = (struct stream_tls){.server_name = move(facts->server_name, &at),
                                     .version = facts->version,
                                     .cipher = facts->cipher,
                                     .certificate_subject = move(facts->subject, &at)};
-    if (facts->rule.len > 0)
-        memcpy(tls->rule, facts->rule.at, facts->rule.len);
+    tls->rule = rule.len > 0 ? move(rule, &at).at : NULL;
     session->client.tls = &tls->told;
 }
 
@@ -83,7 +83,7 @@ bool session_is_verified(const struct session_home *home, const struct session *
         return true;
     struct slice none = slice_make(NULL, 0);
     struct slice rule = home->tls ? tls_context_rule(home->tls, tls->told.server_name) : none;
-    return slice_equal(rule, slice_make((const char *)tls->rule, sizeof tls->rule));
+    return tls->rule && slice_equal(rule, slice_make(tls->rule, TLS_RULE_ID_LEN));
 }
 
 /* --- who is there --- */

@@ -149,6 +149,8 @@ enum tls_result tls_handshake(struct tls *tls)
         return result_of(tls, returned);
     tls->open = tls->dialer || check_client(tls);
     tls->failed = !tls->open;
+    if (tls->server)
+        tls_context_settle(tls->ssl);
     return tls->open ? TLS_OK : TLS_FAILED;
 }
 

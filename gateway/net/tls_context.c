@@ -190,6 +190,24 @@ struct slice tls_context_server_name(const SSL *ssl)
     return slice_of(SSL_get_app_data(ssl));
 }
 
+/* The key itself belongs to the SSL; of what it holds nothing is left. */
+static void wipe_key(EVP_PKEY *key)
+{
+    EVP_PKEY_set_type(key, EVP_PKEY_get_base_id(key));
+    EVP_PKEY_free(key);
+}
+
+void tls_context_settle(SSL *ssl)
+{
+    EVP_PKEY *key;
+    if (SSL_get_tmp_key(ssl, &key))
+        wipe_key(key);
+    if (SSL_get_peer_tmp_key(ssl, &key))
+        wipe_key(key);
+    SSL_certs_clear(ssl);
+    ERR_clear_error();
+}
+
 void tls_context_close(SSL *ssl)
 {
     free(SSL_get_app_data(ssl));

@@ -105,6 +105,11 @@ SSL *tls_context_open(struct tls_context *server);
  * long as the connection. */
 struct slice tls_context_server_name(const SSL *ssl);
 
+/* The handshake is over: gives up what only it needed and OpenSSL would keep as long as the connection
+ * stands, copies of the certificates' chains and the keys that were exchanged. Ours, read out of memory,
+ * would decrypt what somebody has recorded. */
+void tls_context_settle(SSL *ssl);
+
 /* Frees what tls_context_open() gave. */
 void tls_context_close(SSL *ssl);
 

@@ -19,12 +19,12 @@ enum {
 };
 
 struct tls_socket {
-    int fd;
     const SSL *ssl;
-    bool more, eof;
     const char *ahead; /* bytes read and not asked for yet: in the thread's buffer, or in `kept` */
-    size_t ahead_len;
-    char *kept; /* NULL unless something was left when OpenSSL had done its work */
+    char *kept;        /* NULL unless something was left when OpenSSL had done its work */
+    int fd;
+    uint32_t ahead_len;
+    bool more, eof;
 };
 
 static _Thread_local char buffer[AHEAD_MAX];
@@ -56,7 +56,7 @@ static int take_ahead(struct tls_socket *socket, char *at, size_t room)
     size_t len = room < socket->ahead_len ? room : socket->ahead_len;
     memcpy(at, socket->ahead, len);
     socket->ahead += len;
-    socket->ahead_len -= len;
+    socket->ahead_len -= (uint32_t)len;
     return (int)len;
 }
 
@@ -74,7 +74,7 @@ static int sock_read(BIO *bio, char *at, int room)
     if (direct || got <= 0)
         return (int)got;
     socket->ahead = buffer;
-    socket->ahead_len = (size_t)got;
+    socket->ahead_len = (uint32_t)got;
     return take_ahead(socket, at, (size_t)room);
 }
 

@@ -103,6 +103,27 @@ static void note_result(struct visit *visit, SSL *client)
     snprintf(visit->alpn_got, sizeof visit->alpn_got, "%.*s", (int)len, len ? (const char *)alpn : "");
 }
 
+/* A connection is as good as before when what only the handshake needed is given up. */
+static void settle(SSL *client, SSL *ours)
+{
+    EVP_PKEY *key = NULL;
+    unsigned char secret[32];
+    size_t len = sizeof secret;
+    char byte;
+    if (SSL_version(ours) == TLS1_3_VERSION) {
+        assert_int_equal(SSL_get_tmp_key(ours, &key), 1);
+        assert_int_equal(EVP_PKEY_get_raw_private_key(key, secret, &len), 1);
+        assert_int_equal(SSL_key_update(client, SSL_KEY_UPDATE_REQUESTED), 1);
+    }
+    tls_context_settle(ours);
+    if (key)
+        assert_int_not_equal(EVP_PKEY_get_raw_private_key(key, secret, &len), 1);
+    EVP_PKEY_free(key);
+    assert_true(SSL_write(client, "a", 1) == 1 && SSL_read(ours, &byte, 1) == 1 && byte == 'a');
+    assert_true(SSL_write(ours, "b", 1) == 1 && SSL_read(client, &byte, 1) == 1 && byte == 'b');
+    ERR_clear_error();
+}
+
 /* A whole handshake, both sides in turn. */
 static void visit(struct tls_context *server, struct visit *visit)
 {
@@ -131,6 +152,8 @@ static void visit(struct tls_context *server, struct visit *visit)
     SSL_read(client, &byte, 1); /* the ticket of TLS 1.3 */
     ERR_clear_error();
     visit->done = client_done && server_done;
+    if (visit->done)
+        settle(client, ours);
     note_result(visit, client);
     if (visit->done &&
         visit->max_version == TLS1_2_VERSION) /* OpenSSL does not call back for a renewed ticket */
