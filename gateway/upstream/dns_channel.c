@@ -23,6 +23,9 @@ struct dns_channel {
     ares_channel ares;
     struct event_base *base;
     struct event tick;
+    struct event pace;  /* pending unless nothing was asked for a while */
+    uint32_t allowed;   /* questions that may be put until then */
+    struct list queued; /* those whose turn comes then */
     struct list sockets;
     bool closing;
     char servers[DNS_CHANNEL_SERVERS_MAX];
@@ -39,8 +42,11 @@ struct channel_socket {
 
 struct dns_query {
     uint32_t magic;
+    bool queued; /* c-ares does not know it yet */
+    struct list_node node;
     struct dns_channel *channel;
     struct dns_asker *asker; /* NULL once nobody wants to know */
+    char host[];
 };
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -107,88 +113,7 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
     event_add(&socket->event, NULL);
 }
 
-static int init_ares(struct dns_channel *channel, const struct dns_channel_settings *settings)
-{
-    struct ares_options options = {
-        .flags = ARES_FLAG_NOALIASES,
-        .timeout = (int)settings->timeout_ms,
-        .tries = DNS_CHANNEL_TRIES,
-        .lookups = (char *)"b", /* name servers only: the hosts file is ours */
-        .sock_state_cb = on_socket_state,
-        .sock_state_cb_data = channel,
-        .resolvconf_path = (char *)settings->resolv_path,
-    };
-    int status = ares_init_options(&channel->ares, &options,
-                                   ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-                                       ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF);
-    if (status != ARES_SUCCESS || settings->servers == NULL)
-        return status;
-    status = ares_set_servers_ports_csv(channel->ares, settings->servers);
-    if (status != ARES_SUCCESS)
-        ares_destroy(channel->ares);
-    return status;
-}
-
-/* Whole addresses, as many as there is room for. */
-static void print_servers(struct dns_channel *channel)
-{
-    struct ares_addr_port_node *first = NULL;
-    size_t len = 0;
-    if (ares_get_servers_ports(channel->ares, &first) != ARES_SUCCESS)
-        return;
-    for (const struct ares_addr_port_node *server = first; server; server = server->next) {
-        char host[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + sizeof ", []:65535"];
-        int port = server->udp_port ? server->udp_port : DNS_PORT;
-        inet_ntop(server->family, &server->addr, host, sizeof host);
-        size_t size =
-            (size_t)snprintf(text, sizeof text, server->family == AF_INET6 ? "%s[%s]:%d" : "%s%s:%d",
-                             len ? ", " : "", host, port);
-        if (len + size >= sizeof channel->servers)
-            break;
-        memcpy(channel->servers + len, text, size + 1);
-        len += size;
-    }
-    ares_free_data(first);
-}
-
-const char *dns_channel_servers(const struct dns_channel *channel)
-{
-    return channel->servers;
-}
-
-struct dns_channel *dns_channel_new(struct event_base *base, const struct dns_channel_settings *settings)
-{
-    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
-        return NULL;
-    struct dns_channel *channel = calloc(1, sizeof *channel);
-    CHECK(channel != NULL);
-    channel->magic = CHANNEL_MAGIC;
-    channel->base = base;
-    list_init(&channel->sockets);
-    event_assign(&channel->tick, base, -1, EV_PERSIST, on_tick, channel);
-    if (init_ares(channel, settings) == ARES_SUCCESS) {
-        print_servers(channel);
-        return channel;
-    }
-    free(channel);
-    ares_library_cleanup();
-    return NULL;
-}
-
-void dns_channel_free(struct dns_channel **channel)
-{
-    struct dns_channel *old = *channel;
-    *channel = NULL;
-    if (old == NULL)
-        return;
-    old->closing = true;
-    ares_destroy(
-        old->ares); /* ends each question through on_addresses() and each socket through on_socket_state() */
-    CHECK(old->pending == 0 && list_first(&old->sockets) == NULL);
-    event_del(&old->tick);
-    free(old);
-    ares_library_cleanup();
-}
+/* --- answers --- */
 
 static uint32_t lesser_ttl(uint32_t ttl_s, int other_s)
 {
@@ -277,24 +202,155 @@ static void on_addresses(void *arg, int status, int timeouts, struct ares_addrin
         ares_freeaddrinfo(found);
 }
 
-void dns_channel_ask(struct dns_channel *channel, const char *host, struct dns_asker *asker)
+/* --- questions --- */
+
+/* Hands the question to c-ares. */
+static void put(struct dns_query *query)
 {
     /* ARES_AI_NOSORT: sorting would open a socket for each address (RFC 6724). */
     static const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT};
     static const struct timeval tick = {.tv_usec = DNS_CHANNEL_TICK_MS * 1000};
-    dns_asker_forget(asker);
-    struct dns_query *query = calloc(1, sizeof *query);
-    CHECK(query != NULL);
-    *query = (struct dns_query){.magic = QUERY_MAGIC, .channel = channel, .asker = asker};
-    asker->query = query;
+    static const struct timeval pace = {.tv_usec = DNS_CHANNEL_PACE_MS * 1000};
+    struct dns_channel *channel = query->channel;
+    query->queued = false;
     if (channel->pending++ == 0)
         event_add(&channel->tick, &tick);
-    ares_getaddrinfo(channel->ares, host, NULL, &hints, on_addresses, query);
+    if (channel->allowed-- == DNS_CHANNEL_BURST)
+        event_add(&channel->pace, &pace);
+    ares_getaddrinfo(channel->ares, query->host, NULL, &hints, on_addresses, query);
+}
+
+static void on_pace(evutil_socket_t fd, short what, void *arg)
+{
+    struct dns_channel *channel = MAGIC_CAST(dns_channel, arg, CHANNEL_MAGIC);
+    struct list_node *node;
+    (void)fd;
+    (void)what;
+    channel->allowed = DNS_CHANNEL_BURST;
+    while (channel->allowed > 0 && (node = list_pop(&channel->queued)) != NULL)
+        put(CONTAINER_OF(node, dns_query, node));
+}
+
+void dns_channel_ask(struct dns_channel *channel, const char *host, struct dns_asker *asker)
+{
+    dns_asker_forget(asker);
+    struct dns_query *query = calloc(1, sizeof *query + strlen(host) + 1);
+    CHECK(query != NULL);
+    *query = (struct dns_query){.magic = QUERY_MAGIC, .channel = channel, .asker = asker};
+    strcpy(query->host, host);
+    asker->query = query;
+    if (channel->allowed > 0) {
+        put(query);
+        return;
+    }
+    query->queued = true;
+    list_append(&channel->queued, &query->node);
+}
+
+static void drop_queued(struct dns_query *query)
+{
+    list_remove(&query->channel->queued, &query->node);
+    query->asker->query = NULL;
+    free(query);
 }
 
 void dns_asker_forget(struct dns_asker *asker)
 {
+    if (asker->query && asker->query->queued)
+        drop_queued(asker->query);
     if (asker->query)
         asker->query->asker = NULL;
     asker->query = NULL;
+}
+
+/* --- life --- */
+
+static int init_ares(struct dns_channel *channel, const struct dns_channel_settings *settings)
+{
+    struct ares_options options = {
+        .flags = ARES_FLAG_NOALIASES,
+        .timeout = (int)settings->timeout_ms,
+        .tries = DNS_CHANNEL_TRIES,
+        .lookups = (char *)"b", /* name servers only: the hosts file is ours */
+        .sock_state_cb = on_socket_state,
+        .sock_state_cb_data = channel,
+        .resolvconf_path = (char *)settings->resolv_path,
+    };
+    int status = ares_init_options(&channel->ares, &options,
+                                   ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+                                       ARES_OPT_SOCK_STATE_CB | ARES_OPT_RESOLVCONF);
+    if (status != ARES_SUCCESS || settings->servers == NULL)
+        return status;
+    status = ares_set_servers_ports_csv(channel->ares, settings->servers);
+    if (status != ARES_SUCCESS)
+        ares_destroy(channel->ares);
+    return status;
+}
+
+/* Whole addresses, as many as there is room for. */
+static void print_servers(struct dns_channel *channel)
+{
+    struct ares_addr_port_node *first = NULL;
+    size_t len = 0;
+    if (ares_get_servers_ports(channel->ares, &first) != ARES_SUCCESS)
+        return;
+    for (const struct ares_addr_port_node *server = first; server; server = server->next) {
+        char host[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + sizeof ", []:65535"];
+        int port = server->udp_port ? server->udp_port : DNS_PORT;
+        inet_ntop(server->family, &server->addr, host, sizeof host);
+        size_t size =
+            (size_t)snprintf(text, sizeof text, server->family == AF_INET6 ? "%s[%s]:%d" : "%s%s:%d",
+                             len ? ", " : "", host, port);
+        if (len + size >= sizeof channel->servers)
+            break;
+        memcpy(channel->servers + len, text, size + 1);
+        len += size;
+    }
+    ares_free_data(first);
+}
+
+const char *dns_channel_servers(const struct dns_channel *channel)
+{
+    return channel->servers;
+}
+
+struct dns_channel *dns_channel_new(struct event_base *base, const struct dns_channel_settings *settings)
+{
+    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+        return NULL;
+    struct dns_channel *channel = calloc(1, sizeof *channel);
+    CHECK(channel != NULL);
+    channel->magic = CHANNEL_MAGIC;
+    channel->base = base;
+    channel->allowed = DNS_CHANNEL_BURST;
+    list_init(&channel->sockets);
+    list_init(&channel->queued);
+    event_assign(&channel->tick, base, -1, EV_PERSIST, on_tick, channel);
+    event_assign(&channel->pace, base, -1, 0, on_pace, channel);
+    if (init_ares(channel, settings) == ARES_SUCCESS) {
+        print_servers(channel);
+        return channel;
+    }
+    free(channel);
+    ares_library_cleanup();
+    return NULL;
+}
+
+void dns_channel_free(struct dns_channel **channel)
+{
+    struct dns_channel *old = *channel;
+    struct list_node *node;
+    *channel = NULL;
+    if (old == NULL)
+        return;
+    old->closing = true;
+    while ((node = list_first(&old->queued)) != NULL)
+        drop_queued(CONTAINER_OF(node, dns_query, node));
+    ares_destroy(
+        old->ares); /* ends each question through on_addresses() and each socket through on_socket_state() */
+    CHECK(old->pending == 0 && list_first(&old->sockets) == NULL);
+    event_del(&old->tick);
+    event_del(&old->pace);
+    free(old);
+    ares_library_cleanup();
 }

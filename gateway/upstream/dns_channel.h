@@ -13,7 +13,10 @@
 /* Of every question. */
 enum {
     DNS_CHANNEL_TRIES = 2,
-    DNS_CHANNEL_TICK_MS = 100,    /* how often deadlines are looked at while something is asked */
+    DNS_CHANNEL_TICK_MS = 100, /* how often deadlines are looked at while something is asked */
+    DNS_CHANNEL_BURST =
+        16, /* questions put at once; the next as many DNS_CHANNEL_PACE_MS later: name servers */
+    DNS_CHANNEL_PACE_MS = 10,     /* drop what does not fit into their buffers, and a second try comes late */
     DNS_CHANNEL_SERVERS_MAX = 160 /* bytes of dns_channel_servers() */
 };
 
@@ -58,7 +61,7 @@ void dns_channel_free(struct dns_channel **channel);
 /* Who is asked, for messages: "192.0.2.1:53, [2001:db8::1]:53"; of many the first. */
 const char *dns_channel_servers(const struct dns_channel *channel);
 
-/* Asks for the addresses of a host, instead of what the asker may have asked before. */
+/* Asks for the addresses of a host, instead of what the asker may have asked before, in its turn. */
 void dns_channel_ask(struct dns_channel *channel, const char *host, struct dns_asker *asker);
 
 /* The asker does not want to know any more, or is about to die. */

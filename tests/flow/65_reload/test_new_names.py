@@ -169,6 +169,15 @@ def test_a_name_that_answers_late_is_waited_for(one, names):
     assert one.answer("/late") == b"late" and one.said("does not resolve") == 0
 
 
+def test_many_names_at_once(one, names):
+    """More than are asked for in one go."""
+    hosts = [f"n{number}.test" for number in range(200)]
+    names.zone.update({host: ["127.0.0.1"] for host in hosts})
+    one.offer(one.with_names(*hosts))
+    one.wait_said(SERVING)
+    assert one.answer("/late") == b"late" and one.said(STAYS) == 0
+
+
 def test_a_name_that_is_unresolved_already_is_no_obstacle(portico, upstream, names):
     """Neither for a change elsewhere nor for more servers that bear it."""
     one = Gateway(portico, upstream, names, missing="missing.test:80")

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAMES_MAX = 16, TEXT_MAX = 256, MESSAGE_MAX = 1400, TYPE_A = 1, TYPE_AAAA = 28 };
+enum { NAMES_MAX = 256, TEXT_MAX = 256, MESSAGE_MAX = 1400, TYPE_A = 1, TYPE_AAAA = 28 };
 
 /* What a name is answered. */
 enum dns_reply { DNS_NXDOMAIN, DNS_ADDRESSES, DNS_SERVFAIL, DNS_SILENCE };

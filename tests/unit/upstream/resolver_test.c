@@ -4,6 +4,8 @@
  */
 #include "upstream/resolver.h"
 
+#include "upstream/dns_channel.h"
+
 #include "dns_script.h"
 
 #include <event2/event.h>
@@ -384,6 +386,51 @@ static void cut_answers_are_asked_by_tcp(void **state)
     assert_in_range(dns_script_asked_tcp(scene->dns), 2, 4);
 }
 
+/* Follows UPSTREAMS_MAX upstreams of SERVERS_MAX names each, like "n0-1.test". */
+static void follow_many(struct scene *scene, char letter)
+{
+    char texts[UPSTREAMS_MAX][TEXT_MAX];
+    const char *upstreams[UPSTREAMS_MAX];
+    for (unsigned i = 0; i < UPSTREAMS_MAX; i++) {
+        size_t len = (size_t)snprintf(texts[i], sizeof texts[i], "u%u=", i);
+        for (unsigned j = 0; j < SERVERS_MAX; j++)
+            len += (size_t)snprintf(texts[i] + len, sizeof texts[i] - len, "%c%u-%u.test:80 ", letter, i, j);
+        upstreams[i] = texts[i];
+    }
+    follow(scene, upstreams, UPSTREAMS_MAX);
+}
+
+static unsigned many_asked(struct scene *scene, char letter)
+{
+    unsigned asked = 0;
+    for (unsigned i = 0; i < UPSTREAMS_MAX * SERVERS_MAX; i++) {
+        char name[TEXT_MAX];
+        snprintf(name, sizeof name, "%c%u-%u.test", letter, i / SERVERS_MAX, i % SERVERS_MAX);
+        asked += dns_script_asked(scene->dns, name);
+    }
+    return asked;
+}
+
+static void many_questions_are_put_in_turns(void **state)
+{
+    struct scene *scene = *state;
+    scene->settings.retry_ms = 60 * 1000;
+    start(scene);
+    follow_many(scene, 'n');
+    usleep(50 * 1000);
+    assert_in_range(many_asked(scene, 'n'), 1, DNS_CHANNEL_BURST); /* the loop has not turned yet */
+    TURN_UNTIL(scene, many_asked(scene, 'n') == UPSTREAMS_MAX * SERVERS_MAX);
+    turn_for(scene, 3 * DNS_CHANNEL_PACE_MS);
+    assert_int_equal(many_asked(scene, 'n'), UPSTREAMS_MAX * SERVERS_MAX);
+    follow_many(scene, 'm');
+    follow(scene, NULL, 0); /* those that wait their turn are put no more */
+    turn_for(scene, 5 * DNS_CHANNEL_PACE_MS);
+    assert_in_range(many_asked(scene, 'm'), 0, DNS_CHANNEL_BURST);
+    follow_many(scene, 'o');
+    resolver_free(&scene->resolver);
+    assert_in_range(many_asked(scene, 'o'), 0, DNS_CHANNEL_BURST);
+}
+
 static void hosts_file_answers_first(void **state)
 {
     struct scene *scene = *state;
@@ -710,6 +757,7 @@ int main(void)
         SCENE_TEST(hurry_asks_at_once_but_not_always),
         SCENE_TEST(hurry_waits_for_a_question_under_way),
         SCENE_TEST(cut_answers_are_asked_by_tcp),
+        SCENE_TEST(many_questions_are_put_in_turns),
         SCENE_TEST(hosts_file_answers_first),
         SCENE_TEST(localhost_is_answered_here),
         SCENE_TEST(resolv_conf_is_read_again),
