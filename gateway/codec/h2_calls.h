@@ -80,17 +80,16 @@ struct h2_outbound {
     struct list calls;
     struct list due;
     uint32_t lent, ever, submitted, streams_max;
-    size_t discarded;  /* set by callbacks: DATA that nobody takes, its window to be given back */
-    bool secure;       /* over TLS */
-    bool greeted;      /* set by callbacks: SETTINGS have come */
-    bool goaway_seen;  /* set by callbacks */
-    bool goaway_sent;  /* set by callbacks: nghttp2 has found an error of the connection */
-    bool bomb;         /* set by callbacks: a head is far beyond the limits */
-    bool pinged;       /* a PING has not been answered */
-    uint64_t heard_us; /* when something last came */
-    struct task flush_task;
+    size_t discarded;       /* set by callbacks: DATA that nobody takes, its window to be given back */
+    bool secure;            /* over TLS */
+    bool greeted;           /* set by callbacks: SETTINGS have come */
+    bool goaway_seen;       /* set by callbacks */
+    bool goaway_sent;       /* set by callbacks: nghttp2 has found an error of the connection */
+    bool bomb;              /* set by callbacks: a head is far beyond the limits */
+    bool pinged;            /* a PING has not been answered */
+    uint64_t heard_us;      /* when something last came */
+    struct task flush_task; /* in the end frees this */
     struct timer timer;
-    struct grave grave;
 };
 
 /* --- h2_outbound.c: lives --- */

@@ -320,9 +320,9 @@ struct h2_outbound *h2_outbound_open(struct loop *loop, const struct h2_outbound
     return session;
 }
 
-static void bury_session(struct grave *grave)
+static void free_session(struct task *task)
 {
-    struct h2_outbound *session = CONTAINER_OF(grave, h2_outbound, grave);
+    struct h2_outbound *session = CONTAINER_OF(task, h2_outbound, flush_task);
     session->magic = 0;
     free(session);
 }
@@ -333,6 +333,5 @@ void h2_outbound_close(struct h2_outbound **session_at)
     *session_at = NULL;
     CHECK(session->lent == 0);
     die(session, FAULT_NONE);
-    task_cancel(&session->flush_task);
-    task_bury(&session->loop->tasks, &session->grave, bury_session);
+    task_end(&session->loop->tasks, &session->flush_task, free_session);
 }

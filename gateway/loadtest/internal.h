@@ -36,8 +36,7 @@ struct load_seat {
 /* A connection of HTTP/2. */
 struct load_session {
     struct loop *loop;
-    struct task watcher;
-    struct grave grave;
+    struct task watcher; /* in the end frees this */
     struct h2_outbound *h2;
     struct load_session **place; /* the client's, while it takes new streams */
 };

@@ -8,9 +8,9 @@
 
 #include <stdlib.h>
 
-static void bury(struct grave *grave)
+static void free_session(struct task *task)
 {
-    free(CONTAINER_OF(grave, load_session, grave));
+    free(CONTAINER_OF(task, load_session, watcher));
 }
 
 static void forget(struct load_session *session)
@@ -28,8 +28,7 @@ static void watch(struct task *task)
         forget(session);
     if (session->place == NULL && load.lent == 0) {
         h2_outbound_close(&session->h2);
-        task_cancel(&session->watcher);
-        task_bury(&session->loop->tasks, &session->grave, bury);
+        task_end(&session->loop->tasks, &session->watcher, free_session);
     }
 }
 

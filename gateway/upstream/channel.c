@@ -17,15 +17,14 @@ struct channel {
     struct list_node node; /* endpoint->channels, while it takes streams */
     struct endpoint *endpoint;
     struct h2_outbound *session;
-    struct task task; /* something has changed */
+    struct task task; /* something has changed; in the end frees this */
     struct timer idle_timer;
     bool counts, spare; /* as the slots know it: takes streams, has none */
-    struct grave grave;
 };
 
-static void bury_channel(struct grave *grave)
+static void free_channel(struct task *task)
 {
-    free(CONTAINER_OF(grave, channel, grave));
+    free(CONTAINER_OF(task, channel, task));
 }
 
 /* Tells the slots what has become of the connection. */
@@ -48,9 +47,8 @@ static void channel_close(struct channel *channel)
     timer_clear(loop->timers, &channel->idle_timer);
     h2_outbound_close(&channel->session);
     endpoint_lose(channel->endpoint, false);
-    task_cancel(&channel->task);
     endpoint_unref(&channel->endpoint);
-    task_bury(&loop->tasks, &channel->grave, bury_channel);
+    task_end(&loop->tasks, &channel->task, free_channel);
 }
 
 static void on_idle_timeout(struct timer *timer)

@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void bury_outbound(struct grave *grave)
+static void free_outbound(struct task *task)
 {
-    free(CONTAINER_OF(grave, outbound, grave));
+    free(CONTAINER_OF(task, outbound, idle_task));
 }
 
 static void outbound_close(struct outbound *outbound, enum fault fault)
@@ -21,12 +21,11 @@ static void outbound_close(struct outbound *outbound, enum fault fault)
     bool spare = list_linked(&outbound->node);
     list_remove(&outbound->endpoint->idle, &outbound->node);
     timer_clear(home->loop->timers, &outbound->idle_timer);
-    task_cancel(&outbound->idle_task);
     outbound->stream->ops->close(outbound->stream, fault);
     if (!outbound->shared)
         endpoint_lose(outbound->endpoint, spare);
     endpoint_unref(&outbound->endpoint);
-    task_bury(&home->loop->tasks, &outbound->grave, bury_outbound);
+    task_end(&home->loop->tasks, &outbound->idle_task, free_outbound);
 }
 
 /* An idle connection has ended or has said something. */

@@ -17,11 +17,10 @@ struct outbound {
     struct list_node node; /* endpoint->idle, while it rests */
     struct endpoint *endpoint;
     struct stream *stream;
-    struct task idle_task; /* the stream's owner while it rests */
+    struct task idle_task; /* the stream's owner while it rests; in the end frees this */
     struct timer idle_timer;
-    struct grave grave;
-    bool shared;                  /* a stream of a channel */
     const struct tls_dialer *tls; /* what was in force when it was dialled */
+    bool shared;                  /* a stream of a channel */
 };
 
 /* Field lines a response may have. */
