@@ -146,6 +146,12 @@ static bool may_submit(const struct h2_call *call)
     return session->state == H2_OUT_SERVING && session->submitted < h2_outbound_allowed(session);
 }
 
+/* RFC 8441 section 3: a server says so before anybody asks it. */
+static bool takes_websockets(const struct h2_outbound *session)
+{
+    return nghttp2_session_get_remote_settings(session->ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 static void tx_head(struct stream *stream, const struct message *head)
 {
     struct h2_call *call = call_of(stream);
@@ -156,12 +162,16 @@ static void tx_head(struct stream *stream, const struct message *head)
         stream_fail(stream, FAULT_upstream_refused_stream, FAULT_NONE);
         return;
     }
+    if (head->wants_upgrade && !takes_websockets(session)) {
+        stream_fail(stream, FAULT_upstream_bad_upgrade, FAULT_NONE);
+        return;
+    }
     struct h2_text text;
     struct slice scheme = session->secure ? SLICE("https") : SLICE("http");
     nghttp2_nv *fields = arena_alloc(stream->arena, h2_request_bound(head) * sizeof *fields);
     size_t count = h2_write_request(head, scheme, &text, fields);
     nghttp2_data_provider content = {.source.ptr = call, .read_callback = read_content};
-    bool bodiless = head->framing.kind == FRAMING_NONE;
+    bool bodiless = head->framing.kind == FRAMING_NONE && !head->wants_upgrade;
     int32_t id = nghttp2_submit_request(session->ng, NULL, fields, count, bodiless ? NULL : &content, call);
     if (id < 0) { /* no id is left, RFC 9113 section 5.1.1 */
         session->state = H2_OUT_LEAVING;
@@ -172,7 +182,7 @@ static void tx_head(struct stream *stream, const struct message *head)
     call->id = id;
     call->open = true;
     call->tx.ended = bodiless;
-    call->method = head->method;
+    call->method = head->wants_upgrade ? METHOD_CONNECT : head->method;
     session->submitted++;
     stream->tx_started = true;
     task_wake(&session->flush_task);

@@ -379,7 +379,7 @@ size_t h2_write_response(const struct message *head, struct h2_text *text, nghtt
 
 size_t h2_request_bound(const struct message *head)
 {
-    return (size_t)head->fields.count + 5;
+    return (size_t)head->fields.count + 6;
 }
 
 /* Takes the fields of this name out; gives how many are left. */
@@ -399,7 +399,10 @@ size_t h2_write_request(const struct message *head, struct slice scheme, struct 
 {
     size_t count = 0;
     const struct field *host = fields_find(&head->fields, FIELD_host);
-    out[count++] = nv_of(SLICE(":method"), head->method_text, NGHTTP2_NV_FLAG_NONE);
+    struct slice method = head->wants_upgrade ? SLICE("CONNECT") : head->method_text;
+    out[count++] = nv_of(SLICE(":method"), method, NGHTTP2_NV_FLAG_NONE);
+    if (head->wants_upgrade) /* RFC 8441 section 5 */
+        out[count++] = nv_of(SLICE(":protocol"), SLICE("websocket"), NGHTTP2_NV_FLAG_NONE);
     out[count++] = nv_of(SLICE(":scheme"), scheme, NGHTTP2_NV_FLAG_NONE);
     out[count++] = nv_of(SLICE(":path"), head->target, NGHTTP2_NV_FLAG_NONE);
     if (host)
@@ -407,6 +410,8 @@ size_t h2_write_request(const struct message *head, struct slice scheme, struct 
     size_t first = count;
     count += write_fields(&head->fields, TRAIT_HOP | TRAIT_FRAMING, out + count);
     count = first + leave_out(out + first, count - first, SLICE("host"));
+    if (head->wants_upgrade)
+        count = first + leave_out(out + first, count - first, SLICE("sec-websocket-key"));
     if (fields_find(&head->fields, FIELD_te)) /* all that is left of it, RFC 9113 section 8.2.2 */
         out[count++] = nv_of(SLICE("te"), SLICE("trailers"), NGHTTP2_NV_FLAG_NONE);
     if (!head->framing.has_length || head->framing.kind == FRAMING_STREAM)

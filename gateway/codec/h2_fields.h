@@ -67,7 +67,8 @@ struct h2_text {
 size_t h2_response_bound(const struct message *head);
 size_t h2_write_response(const struct message *head, struct h2_text *text, nghttp2_nv *out);
 
-/* A request's fields likewise, :authority from Host: at most h2_request_bound(). */
+/* A request's fields likewise, :authority from Host: at most h2_request_bound(). One that wants an upgrade is
+ * an extended CONNECT (RFC 8441 section 5). */
 size_t h2_request_bound(const struct message *head);
 size_t h2_write_request(const struct message *head, struct slice scheme, struct h2_text *text,
                         nghttp2_nv *out);

@@ -2,7 +2,9 @@
  * HTTP/2 on a connection to an endpoint (RFC 9113): many streams at a time, each lent to an exchange.
  * Responses are judged as strictly as those of HTTP/1.1. Streams open once the server's SETTINGS have come:
  * by then it is known that it speaks HTTP/2 and how many streams it takes. What it has not acted on
- * (REFUSED_STREAM, GOAWAY) fails with upstream_refused_stream, which any request may repeat.
+ * (REFUSED_STREAM, GOAWAY) fails with upstream_refused_stream, which any request may repeat. A request for an
+ * upgrade to WebSocket becomes an extended CONNECT (RFC 8441) and fails with upstream_bad_upgrade where the
+ * server has not said that it takes one; a success opens the tunnel.
  *
  * Whoever opened the connection watches it: `watcher` is woken whenever h2_outbound_load() has changed. Its
  * streams belong to the exchanges; the connection MUST NOT be closed before all of them are.

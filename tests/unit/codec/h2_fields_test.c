@@ -206,19 +206,51 @@ static void trailers(void **state)
     arena_fini(&arena);
 }
 
-static void expect_response(const struct message *head, const char *expected)
+static void expect_fields(const nghttp2_nv *fields, size_t count, const char *expected)
 {
     char text[1000];
     int at = 0;
-    nghttp2_nv fields[20];
-    struct h2_text printed;
-    size_t count = h2_write_response(head, &printed, fields);
-    assert_true(count <= h2_response_bound(head));
     for (size_t i = 0; i < count; i++)
         at += snprintf(text + at, sizeof text - (size_t)at, "%.*s:%.*s%s ", (int)fields[i].namelen,
                        (char *)fields[i].name, (int)fields[i].valuelen, (char *)fields[i].value,
                        fields[i].flags & NGHTTP2_NV_FLAG_NO_INDEX ? "!" : "");
     assert_string_equal(text, expected);
+}
+
+static void expect_response(const struct message *head, const char *expected)
+{
+    nghttp2_nv fields[20];
+    struct h2_text printed;
+    size_t count = h2_write_response(head, &printed, fields);
+    assert_true(count <= h2_response_bound(head));
+    expect_fields(fields, count, expected);
+}
+
+/* RFC 8441 section 5: what asks HTTP/1.1 for an upgrade is a CONNECT here, which needs no key. */
+static void an_upgrade_is_an_extended_connect(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct h2_text printed;
+    nghttp2_nv fields[20];
+    arena_init(&arena, NULL, 0);
+    struct message head = {.method_text = SLICE("GET"), .target = SLICE("/chat"), .wants_upgrade = true};
+    fields_add(&head.fields, &arena, SLICE("Host"), SLICE("a.test"));
+    fields_add(&head.fields, &arena, SLICE("Connection"), SLICE("Upgrade"));
+    fields_add(&head.fields, &arena, SLICE("Upgrade"), SLICE("websocket"));
+    fields_add(&head.fields, &arena, SLICE("Sec-WebSocket-Key"), SLICE("dGhlIHNhbXBsZSBub25jZQ=="));
+    fields_add(&head.fields, &arena, SLICE("Sec-WebSocket-Version"), SLICE("13"));
+    size_t count = h2_write_request(&head, SLICE("https"), &printed, fields);
+    assert_true(count <= h2_request_bound(&head));
+    expect_fields(fields, count,
+                  ":method:CONNECT :protocol:websocket :scheme:https :path:/chat :authority:a.test "
+                  "Sec-WebSocket-Version:13 ");
+    head.wants_upgrade = false;
+    count = h2_write_request(&head, SLICE("https"), &printed, fields);
+    expect_fields(fields, count,
+                  ":method:GET :scheme:https :path:/chat :authority:a.test "
+                  "Sec-WebSocket-Key:dGhlIHNhbXBsZSBub25jZQ== Sec-WebSocket-Version:13 ");
+    arena_fini(&arena);
 }
 
 static void responses(void **state)
@@ -247,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests),
         cmocka_unit_test(an_extended_connect_asks_for_an_upgrade),
+        cmocka_unit_test(an_upgrade_is_an_extended_connect),
         cmocka_unit_test(trailers),
         cmocka_unit_test(responses),
     };
