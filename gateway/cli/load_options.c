@@ -43,8 +43,9 @@ static const struct option options[] = {
     {"--try", NULL, OPTION_FLAG, PLACE(trial), 0,
      "start a gateway of its own for --config, with a stand-in for every upstream"},
     {"--mix", "MIX", OPTION_TEXT, PLACE(mix), 0,
-     "what to ask for: [h1:|h2:|ws:|sse:][HOST]/PATH[=WEIGHT], separated by commas; sse's weight is how many "
-     "event streams are held open"},
+     "what to ask for: [h1:|h2:|ws:|ws2:|sse:|sse2:][HOST]/PATH[=WEIGHT], separated by commas; ws2 and sse2 "
+     "are "
+     "over HTTP/2, and the weight of sse and sse2 is how many event streams are held open"},
     {"--protocol", "h1|h2", OPTION_PROTOCOL, PLACE(protocol), 0, "of entries of the mix that name none (h1)"},
     {"--host", "HOST", OPTION_TEXT, PLACE(host), 0, "the Host to ask for instead of the URL's"},
     {"--listener", "ADDRESS", OPTION_TEXT, PLACE(listener), 0,

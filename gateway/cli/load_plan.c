@@ -185,25 +185,34 @@ static void make_request(struct making *making, struct load_line *line, struct s
                                 .authority = line->origin->authority};
     fields_add_id(&request->fields, arena, FIELD_host, line->origin->authority);
     fields_add_id(&request->fields, arena, FIELD_user_agent, SLICE("portico-loadtest"));
-    if (line->protocol == LOAD_EVENTS)
+    if (load_is_events(line->protocol))
         fields_add_id(&request->fields, arena, FIELD_accept, SLICE("text/event-stream"));
     for (unsigned i = 0; i < options->header_count; i++)
         add_header(&request->fields, options->headers[i], arena);
-    if (line->protocol == LOAD_WEBSOCKET)
+    if (load_is_websocket(line->protocol))
         make_handshake(request, arena);
-    else if (line->protocol != LOAD_EVENTS)
+    else if (!load_is_events(line->protocol))
         make_content(request, options);
 }
 
 /* Requests of HTTP/1.1 to one origin share a connection of each client, those of HTTP/2 another. */
 static unsigned seat_of(struct load_plan *plan, const struct load_line *line)
 {
-    if (line->protocol == LOAD_EVENTS)
+    if (load_is_events(line->protocol))
         return 0; /* it has none */
     for (const struct load_line *other = plan->lines; other < line; other++)
         if (other->origin == line->origin && other->protocol == line->protocol && line->protocol <= LOAD_H2)
             return other->seat;
     return plan->seat_count++;
+}
+
+/* Everything over HTTP/2 to one origin shares a connection of each client. */
+static unsigned session_of(const struct load_plan *plan, const struct load_line *line)
+{
+    for (const struct load_line *other = plan->lines; other < line; other++)
+        if (other->origin == line->origin && load_is_h2(other->protocol) && !load_is_events(other->protocol))
+            return other->session;
+    return line->seat;
 }
 
 /* That the route is there; of a trial, that the stand-in of its upstream says its name. */
@@ -237,8 +246,9 @@ static bool add_line(struct making *making, const struct mix_entry *entry)
         return false;
     make_request(making, line, entry->target);
     line->seat = seat_of(plan, line);
+    line->session = session_of(plan, line);
     plan->line_count++;
-    plan->has_websockets = plan->has_websockets || line->protocol == LOAD_WEBSOCKET;
+    plan->has_websockets = plan->has_websockets || load_is_websocket(line->protocol);
     return true;
 }
 
@@ -252,8 +262,9 @@ static bool make_lines(struct making *making)
     for (unsigned i = 0; i < making->entry_count; i++) {
         if (!add_line(making, &making->entries[i]))
             return false;
-        weights[i] = plan->lines[i].protocol == LOAD_EVENTS ? 0 : plan->lines[i].weight;
-        has_h2 = has_h2 || plan->lines[i].protocol == LOAD_H2;
+        enum load_protocol protocol = plan->lines[i].protocol;
+        weights[i] = load_is_events(protocol) ? 0 : plan->lines[i].weight;
+        has_h2 = has_h2 || (load_is_h2(protocol) && !load_is_events(protocol));
     }
     plan->streams = has_h2 ? (unsigned)making->options->streams : 1;
     plan->cycle_len = mix_cycle(weights, plan->line_count, &plan->arena, &plan->cycle);
@@ -290,17 +301,21 @@ static void copy_options(const struct load_options *options, struct load_plan *p
     plan->unverified = options->insecure;
 }
 
-/* Every client has a connection for each seat, and over HTTP/1.1 one for each of its requests at a time. */
+/* Every client has a connection for each seat of HTTP/1.1 and each of its requests at a time, and one for all
+ * that it asks an origin over HTTP/2. */
 static uint64_t sockets_of(const struct load_plan *plan)
 {
     uint64_t events = 0, clients = 0;
     unsigned seats = 0;
     for (unsigned i = 0; i < plan->line_count; i++) {
         const struct load_line *line = &plan->lines[i];
-        bool is_new = line->protocol != LOAD_EVENTS && line->seat == seats;
+        bool is_h2 = load_is_h2(line->protocol), is_events = load_is_events(line->protocol);
+        bool is_new = !is_events && line->seat == seats;
         seats += is_new;
-        clients += is_new ? (line->protocol == LOAD_H2 ? 1 : plan->streams) : 0;
-        events += line->protocol == LOAD_EVENTS ? line->weight : 0;
+        if (is_events)
+            events += is_h2 ? line->weight / LOAD_STREAMS_MAX + plan->threads : line->weight;
+        else if (is_new)
+            clients += is_h2 ? line->session == line->seat : plan->streams;
     }
     return events + clients * plan->connections;
 }
@@ -377,7 +392,7 @@ bool load_plan_probe(const struct load_plan *plan)
         bool is_known = false;
         for (unsigned j = 0; j < i && !is_known; j++)
             is_known = plan->lines[j].origin == line->origin &&
-                       (plan->lines[j].protocol == LOAD_H2) == (line->protocol == LOAD_H2);
+                       load_is_h2(plan->lines[j].protocol) == load_is_h2(line->protocol);
         enum fault fault = is_known ? FAULT_NONE : load_probe(plan, line);
         if (fault == FAULT_NONE)
             continue;

@@ -67,7 +67,7 @@ static enum load_error judge(const struct load_call *call)
         return LOAD_ERROR_5xx;
     if (status >= 400)
         return LOAD_ERROR_4xx;
-    bool is_refused_upgrade = call->line->protocol == LOAD_WEBSOCKET;
+    bool is_refused_upgrade = load_is_websocket(call->line->protocol);
     if (is_refused_upgrade || (call->line->expected.len > 0 && !call->found))
         return LOAD_ERROR_content;
     return status >= 300 ? LOAD_REDIRECT : LOAD_GOOD;
@@ -150,9 +150,10 @@ bool call_take_h1(struct load_call *call)
 
 static bool take_stream(struct load_call *call)
 {
-    if (call->line->protocol != LOAD_H2)
+    const struct load_line *line = call->line;
+    if (!load_is_h2(line->protocol))
         return call_take_h1(call);
-    call->stream = session_lend(call);
+    call->stream = session_lend(call->generator, line, &call->client->sessions[line->session]);
     return call->stream != NULL;
 }
 
@@ -162,7 +163,7 @@ void call_begin(struct load_call *call, unsigned line, uint64_t due_us)
     call->line = &call->generator->plan->lines[line];
     call->due_us = due_us;
     call->has_head = call->found = false;
-    if (call->line->protocol == LOAD_WEBSOCKET && websocket_begin(call))
+    if (load_is_websocket(call->line->protocol) && websocket_begin(call))
         return;
     arena_fini(&call->arena);
     if (!take_stream(call)) {
@@ -217,12 +218,20 @@ static void take_content(struct load_call *call)
         stream->ops->rx_resume(stream);
 }
 
+/* Over HTTP/2 any success opens the tunnel (RFC 8441 section 5). */
+static bool is_accepted(const struct load_call *call, unsigned status)
+{
+    enum load_protocol protocol = call->line->protocol;
+    return protocol == LOAD_WEBSOCKET_H2 ? status >= 200 && status < 300
+                                         : protocol == LOAD_WEBSOCKET && status == 101;
+}
+
 /* An interim response announces another (RFC 9110 section 15.2). */
 static void take_head(struct load_call *call)
 {
     struct stream *stream = call->stream;
     unsigned status = stream->rx_head.status;
-    if (status == 101 && call->line->protocol == LOAD_WEBSOCKET)
+    if (is_accepted(call, status))
         websocket_accepted(call);
     else if (status < 200)
         stream->ops->rx_resume(stream);

@@ -50,24 +50,33 @@ static void end(struct load_subscriber *subscriber, enum load_error outcome)
     timer_set(generator->loop.timers, &subscriber->timer, MILLISECONDS(AGAIN_MS));
 }
 
+static struct stream *take_stream(struct generator *generator, const struct load_line *line)
+{
+    struct h1_outbound_settings settings = {LOAD_HEAD_MAX, LOAD_FIELDS_MAX,
+                                            generator_dialer(generator, line)};
+    if (load_is_h2(line->protocol))
+        return session_lend(generator, line,
+                            &generator->event_sessions[line->origin - generator->plan->origins]);
+    generator->tally->connects++;
+    return h1_outbound_open(&generator->loop, &generator->plan->address, &settings);
+}
+
 static void open_stream(struct load_subscriber *subscriber)
 {
     struct generator *generator = subscriber->generator;
-    const struct load_line *line = &generator->plan->lines[subscriber->index];
-    struct h1_outbound_settings settings = {LOAD_HEAD_MAX, LOAD_FIELDS_MAX,
-                                            generator_dialer(generator, line)};
     subscriber->due_us = load_now_us();
     subscriber->is_asked = subscriber->is_open = subscriber->has_event = false;
     subscriber->reader = (struct sse_reader){0};
     arena_fini(&subscriber->arena);
-    subscriber->stream = h1_outbound_open(&generator->loop, &generator->plan->address, &settings);
+    subscriber->stream = take_stream(generator, &generator->plan->lines[subscriber->index]);
     if (subscriber->stream == NULL) {
         end(subscriber, LOAD_ERROR_connect);
         return;
     }
-    generator->tally->connects++;
     subscriber->stream->owner = &subscriber->task;
     subscriber->stream->arena = &subscriber->arena;
+    if (subscriber->stream->facts & STREAM_OPEN) /* the connection stood already */
+        task_wake(&subscriber->task);
     timer_set(generator->loop.timers, &subscriber->timer, generator->plan->timeout_us);
 }
 
@@ -151,7 +160,7 @@ static void on_timer(struct timer *timer)
 static unsigned streams_of(const struct generator *generator, const struct load_line *line)
 {
     unsigned threads = generator->plan->threads;
-    if (line->protocol != LOAD_EVENTS)
+    if (!load_is_events(line->protocol))
         return 0;
     return line->weight / threads + (generator->number < line->weight % threads);
 }
@@ -163,7 +172,8 @@ void events_open(struct generator *generator)
     for (unsigned i = 0; i < plan->line_count; i++)
         total += streams_of(generator, &plan->lines[i]);
     generator->subscribers = calloc(total + 1, sizeof *generator->subscribers);
-    CHECK(generator->subscribers != NULL);
+    generator->event_sessions = calloc(plan->origin_count + 1, sizeof *generator->event_sessions);
+    CHECK(generator->subscribers != NULL && generator->event_sessions != NULL);
     for (unsigned i = 0; i < plan->line_count; i++)
         for (unsigned left = streams_of(generator, &plan->lines[i]); left > 0; left--) {
             struct load_subscriber *subscriber = &generator->subscribers[generator->subscriber_count++];
@@ -185,6 +195,7 @@ void events_close(struct generator *generator)
         task_cancel(&subscriber->task);
         arena_fini(&subscriber->arena);
     }
+    sessions_close(&generator->event_sessions, generator->plan->origin_count);
     free(generator->subscribers);
     generator->subscribers = NULL;
     generator->subscriber_count = 0;

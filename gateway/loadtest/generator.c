@@ -257,8 +257,8 @@ static void make_calls(struct generator *generator)
 struct tls_dialer *generator_dialer(struct generator *generator, const struct load_line *line)
 {
     ptrdiff_t origin = line->origin - generator->plan->origins;
-    struct tls_client *client = line->protocol == LOAD_H2 ? line->origin->tls_h2 : line->origin->tls;
-    struct tls_dialer **dialer = &generator->dialers[2 * origin + (line->protocol == LOAD_H2)];
+    struct tls_client *client = load_is_h2(line->protocol) ? line->origin->tls_h2 : line->origin->tls;
+    struct tls_dialer **dialer = &generator->dialers[2 * origin + load_is_h2(line->protocol)];
     if (client && *dialer == NULL)
         *dialer = tls_dialer_new(client);
     return *dialer;
@@ -270,7 +270,7 @@ static void close_all(struct generator *generator)
     for (unsigned i = 0; i < generator->call_count; i++)
         call_fini(&generator->calls[i]);
     for (unsigned i = 0; i < generator->client_count; i++)
-        client_fini(&generator->clients[i], generator->plan->seat_count);
+        sessions_close(&generator->clients[i].sessions, generator->plan->seat_count);
     block_unref(&generator->message);
     block_unref(&generator->filler[0]);
     block_unref(&generator->filler[1]);

@@ -38,7 +38,7 @@ struct load_session {
     struct loop *loop;
     struct task watcher; /* in the end frees this */
     struct h2_outbound *h2;
-    struct load_session **place; /* the client's, while it takes new streams */
+    struct load_session **place; /* whose it is, while it takes new streams */
 };
 
 /* One client of the gateway. */
@@ -91,8 +91,9 @@ struct generator {
     unsigned client_count, call_count;
     struct load_subscriber *subscribers;
     unsigned subscriber_count;
-    struct list idle;    /* calls, who has waited longest first */
-    struct list resting; /* calls that begin with the next beats of the pulse */
+    struct load_session **event_sessions; /* by origin: whose streams subscribers have over HTTP/2 */
+    struct list idle;                     /* calls, who has waited longest first */
+    struct list resting;                  /* calls that begin with the next beats of the pulse */
     uint64_t idle_since_us;
     struct schedule schedule;
     struct alarm *alarm;
@@ -149,11 +150,15 @@ MUST_USE bool call_take_h1(struct load_call *call);
 /* What a stream's fault is counted as; `opened`: it had been open. */
 enum load_error load_error_of(enum fault fault, bool opened);
 
-/* A stream of the client's connection of HTTP/2; NULL when there is no socket. */
-struct stream *session_lend(struct load_call *call);
+/* A stream of the connection of HTTP/2 at that place, which is opened if need be; NULL when there is no
+ * socket.
+ */
+struct stream *session_lend(struct generator *generator, const struct load_line *line,
+                            struct load_session **place);
 
-/* Closes all connections of HTTP/2 of a client whose calls have none in use. */
-void client_fini(struct load_client *client, unsigned seats);
+/* Closes the connections of HTTP/2 at these places as soon as none of their streams is in use, frees the
+ * array and stores NULL. */
+void sessions_close(struct load_session ***places, unsigned count);
 
 /* Makes the message that WebSockets send. */
 void websocket_prepare(struct generator *generator);

@@ -6,8 +6,9 @@
 
 #include "config/value.h"
 
-static const char *const names[LOAD_PROTOCOLS] =
-    {[LOAD_H1] = "h1", [LOAD_H2] = "h2", [LOAD_WEBSOCKET] = "ws", [LOAD_EVENTS] = "sse"};
+static const char *const names[LOAD_PROTOCOLS] = {
+    [LOAD_H1] = "h1",      [LOAD_H2] = "h2",         [LOAD_WEBSOCKET] = "ws", [LOAD_WEBSOCKET_H2] = "ws2",
+    [LOAD_EVENTS] = "sse", [LOAD_EVENTS_H2] = "sse2"};
 
 const char *load_protocol_name(enum load_protocol protocol)
 {
@@ -76,10 +77,11 @@ static bool take_entry(struct reading *reading, struct slice text, struct mix_en
         return false;
     const char *slash = rest.len ? memchr(rest.at, '/', rest.len) : NULL;
     if (slash == NULL)
-        return refuse(reading, text,
-                      arena_printf(reading->arena,
-                                   "\"%.*s\" has no path; write [h1:|h2:|ws:|sse:][HOST]/PATH[=WEIGHT]",
-                                   SLICE_ARGS(text)));
+        return refuse(
+            reading, text,
+            arena_printf(reading->arena,
+                         "\"%.*s\" has no path; write [h1:|h2:|ws:|ws2:|sse:|sse2:][HOST]/PATH[=WEIGHT]",
+                         SLICE_ARGS(text)));
     entry->authority = slice_make(rest.at, (size_t)(slash - rest.at));
     entry->target = slice_after(rest, entry->authority.len);
     if (!is_sendable(rest))

@@ -12,7 +12,33 @@
 #include "net/tls_client.h"
 
 /* What is spoken with the gateway. */
-enum load_protocol { LOAD_H1, LOAD_H2, LOAD_WEBSOCKET, LOAD_EVENTS, LOAD_PROTOCOLS };
+enum load_protocol {
+    LOAD_H1,
+    LOAD_H2,
+    LOAD_WEBSOCKET,
+    LOAD_WEBSOCKET_H2, /* RFC 8441 */
+    LOAD_EVENTS,
+    LOAD_EVENTS_H2,
+    LOAD_PROTOCOLS
+};
+
+/* Whether it is a stream of a connection of HTTP/2. */
+static inline bool load_is_h2(enum load_protocol protocol)
+{
+    return protocol == LOAD_H2 || protocol == LOAD_WEBSOCKET_H2 || protocol == LOAD_EVENTS_H2;
+}
+
+/* Whether it is a WebSocket. */
+static inline bool load_is_websocket(enum load_protocol protocol)
+{
+    return protocol == LOAD_WEBSOCKET || protocol == LOAD_WEBSOCKET_H2;
+}
+
+/* Whether it is an event stream. */
+static inline bool load_is_events(enum load_protocol protocol)
+{
+    return protocol == LOAD_EVENTS || protocol == LOAD_EVENTS_H2;
+}
 
 /* Bounds of what can be asked for. */
 enum { LOAD_LINES_MAX = 256, LOAD_WEIGHT_MAX = 1000, LOAD_THREADS_MAX = 64, LOAD_STREAMS_MAX = 100 };
@@ -30,7 +56,8 @@ struct load_line {
     enum load_protocol protocol;
     unsigned weight; /* of events: how many event streams are held open */
     const struct load_origin *origin;
-    unsigned seat;          /* lines with the same seat share a connection of each client */
+    unsigned seat;    /* lines with the same seat share a connection of each client, or a stream of one */
+    unsigned session; /* over HTTP/2: whose seat the connection is at */
     struct slice expected;  /* text that the content must hold; empty: anything will do */
     struct message request; /* ready to be sent */
 };
@@ -57,7 +84,7 @@ struct load_plan {
     uint32_t message_bytes; /* of a WebSocket's message */
 };
 
-/* The word for a protocol in mixes and reports: "h1", "h2", "ws", "sse". */
+/* The word for a protocol in mixes and reports: "h1", "h2", "ws", "ws2", "sse", "sse2". */
 const char *load_protocol_name(enum load_protocol protocol);
 
 #endif

@@ -43,7 +43,7 @@ static void on_timeout(struct timer *timer)
 static bool open_stream(struct probe *probe, const struct load_plan *plan, const struct load_line *line,
                         struct tls_dialer *dialer)
 {
-    if (line->protocol != LOAD_H2) {
+    if (!load_is_h2(line->protocol)) {
         struct h1_outbound_settings settings = {LOAD_HEAD_MAX, LOAD_FIELDS_MAX, dialer};
         probe->stream = h1_outbound_open(&probe->loop, &plan->address, &settings);
         return probe->stream != NULL;
@@ -80,7 +80,7 @@ enum fault load_probe(const struct load_plan *plan, const struct load_line *line
     loop_open(&probe->loop, &probe->counters);
     task_init(&probe->task, &probe->loop.tasks, run, false);
     arena_init(&probe->arena, NULL, 0);
-    struct tls_client *client = line->protocol == LOAD_H2 ? line->origin->tls_h2 : line->origin->tls;
+    struct tls_client *client = load_is_h2(line->protocol) ? line->origin->tls_h2 : line->origin->tls;
     struct tls_dialer *dialer = client ? tls_dialer_new(client) : NULL;
     if (open_stream(probe, plan, line, dialer))
         wait_for_end(probe, plan);

@@ -115,6 +115,13 @@ static void put_marks(const struct load_outcome *outcome, FILE *out)
     fputs("</ul>\n", out);
 }
 
+static const char *key_of(enum load_protocol protocol)
+{
+    return protocol == LOAD_EVENTS      ? "sse, to the first event"
+           : protocol == LOAD_EVENTS_H2 ? "sse2, to the first event"
+                                        : load_protocol_name(protocol);
+}
+
 static void put_pictures(const struct load_report *report, FILE *out)
 {
     const struct load_outcome *outcome = report->outcome;
@@ -142,8 +149,7 @@ static void put_pictures(const struct load_report *report, FILE *out)
         load_tally_sum(outcome->tally, protocol, &sum);
         snprintf(class, sizeof class, "line %s", load_protocol_name(protocol));
         if (sum.latency.count > 0)
-            put_key(class, protocol == LOAD_EVENTS ? "sse, to the first event" : load_protocol_name(protocol),
-                    out);
+            put_key(class, key_of(protocol), out);
     }
     fputs("</figcaption>\n</figure>\n", out);
 }

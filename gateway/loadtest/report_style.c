@@ -45,6 +45,8 @@ const char REPORT_STYLE[] =
     ".p50 { stroke-dasharray: 6 3 }\n"
     ".h2 { stroke-dasharray: 7 4 }\n"
     ".ws { stroke: var(--c); stroke-dasharray: 2 4 }\n"
+    ".ws2 { stroke: var(--c); stroke-dasharray: 5 3 }\n"
+    ".sse2 { stroke: var(--d); stroke-dasharray: 1 2 }\n"
     ".sse { stroke: var(--d); stroke-dasharray: 9 3 2 3 }\n"
     ".mark { stroke-width: 1.5; stroke-dasharray: 3 3 }\n"
     ".mark.reload { stroke: var(--soft) }\n"

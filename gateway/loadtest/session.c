@@ -1,6 +1,6 @@
 /*
- * The connections of HTTP/2 of a client: one for each seat, shared by the calls of the client; one that takes
- * no new streams any more is replaced and closed when its last stream has ended. Called by call.c.
+ * The connections of HTTP/2, which the calls of a client share, or event streams; one that takes no new
+ * streams any more is replaced and closed when its last stream has ended. Called by call.c and events.c.
  */
 #include "base/check.h"
 #include "codec/h2_outbound.h"
@@ -32,15 +32,14 @@ static void watch(struct task *task)
     }
 }
 
-static struct load_session *open_session(struct load_call *call)
+static struct load_session *open_session(struct generator *generator, const struct load_line *line)
 {
-    struct generator *generator = call->generator;
     struct load_session *session = calloc(1, sizeof *session);
     CHECK(session != NULL);
     struct h2_outbound_settings settings = {.address = &generator->plan->address,
                                             .head_max = LOAD_HEAD_MAX,
                                             .fields_max = LOAD_FIELDS_MAX,
-                                            .tls = generator_dialer(generator, call->line),
+                                            .tls = generator_dialer(generator, line),
                                             .streams_max = LOAD_STREAMS_MAX};
     session->loop = &generator->loop;
     task_init(&session->watcher, &generator->loop.tasks, watch, false);
@@ -50,32 +49,32 @@ static struct load_session *open_session(struct load_call *call)
         return NULL;
     }
     generator->tally->connects++;
-    session->place = &call->client->sessions[call->line->seat];
-    return *session->place = session;
+    return session;
 }
 
-struct stream *session_lend(struct load_call *call)
+/* It is closed when its last stream has ended. */
+static void leave(struct load_session *session)
 {
-    struct load_session *session = call->client->sessions[call->line->seat];
-    if (session && h2_outbound_load(session->h2).room == 0) {
-        forget(session);
-        task_wake(&session->watcher);
-        session = NULL;
-    }
-    if (session == NULL)
-        session = open_session(call);
-    return session ? h2_outbound_lend(session->h2) : NULL;
+    forget(session);
+    task_wake(&session->watcher);
 }
 
-void client_fini(struct load_client *client, unsigned seats)
+struct stream *session_lend(struct generator *generator, const struct load_line *line,
+                            struct load_session **place)
 {
-    for (unsigned i = 0; i < seats && client->sessions; i++) {
-        struct load_session *session = client->sessions[i];
-        if (session) {
-            forget(session);
-            task_wake(&session->watcher);
-        }
-    }
-    free(client->sessions);
-    client->sessions = NULL;
+    if (*place && h2_outbound_load((*place)->h2).room == 0)
+        leave(*place);
+    if (*place == NULL && (*place = open_session(generator, line)) != NULL)
+        (*place)->place = place;
+    return *place ? h2_outbound_lend((*place)->h2) : NULL;
+}
+
+void sessions_close(struct load_session ***places_at, unsigned count)
+{
+    struct load_session **places = *places_at;
+    *places_at = NULL;
+    for (unsigned i = 0; i < count && places; i++)
+        if (places[i])
+            leave(places[i]);
+    free(places);
 }

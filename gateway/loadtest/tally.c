@@ -78,7 +78,7 @@ void load_tally_add(struct load_tally *tally, unsigned index, uint64_t due_us, u
     struct load_line_tally *line = &tally->lines[index];
     if (!is_measured(tally, due_us))
         return;
-    bool is_good = outcome >= LOAD_GOOD, is_event_stream = tally->plan->lines[index].protocol == LOAD_EVENTS;
+    bool is_good = outcome >= LOAD_GOOD, is_event_stream = load_is_events(tally->plan->lines[index].protocol);
     struct load_interval *interval = &tally->intervals[(due_us - tally->begin_us) / tally->interval_us];
     interval->errors += !is_good;
     line->redirects += outcome == LOAD_REDIRECT;
@@ -160,7 +160,7 @@ void load_tally_sum(const struct load_tally *tally, enum load_protocol protocol,
     *sum_out = (struct load_line_tally){0};
     for (unsigned i = 0; i < tally->plan->line_count; i++) {
         enum load_protocol own = tally->plan->lines[i].protocol;
-        if (own == protocol || (protocol == LOAD_PROTOCOLS && own != LOAD_EVENTS))
+        if (own == protocol || (protocol == LOAD_PROTOCOLS && !load_is_events(own)))
             merge_line(sum_out, &tally->lines[i]);
         else if (protocol == LOAD_PROTOCOLS)
             add_errors(sum_out, &tally->lines[i]);

@@ -113,7 +113,9 @@ bool websocket_begin(struct load_call *call)
 void websocket_accepted(struct load_call *call)
 {
     struct stream *stream = call->stream;
-    if (!websocket_accepts(&call->line->request.fields, &stream->rx_head.fields)) {
+    bool is_verified = call->line->protocol == LOAD_WEBSOCKET_H2 ||
+                       websocket_accepts(&call->line->request.fields, &stream->rx_head.fields);
+    if (!is_verified) {
         stream->ops->close(stream, FAULT_client_gone);
         call_end(call, LOAD_ERROR_protocol);
         return;
@@ -213,7 +215,7 @@ void websocket_watch(struct load_call *call)
 {
     const struct load_plan *plan = call->generator->plan;
     for (unsigned i = 0; i < plan->line_count && plan->has_websockets; i++)
-        if (plan->lines[i].protocol == LOAD_WEBSOCKET)
+        if (load_is_websocket(plan->lines[i].protocol))
             watch_resting(call, i);
     if (call->websocket)
         watch_busy(call);

@@ -2,6 +2,7 @@
 
 Most scenarios let it ask a scripted server directly: then it is known what it should have seen.
 """
+import contextlib
 import json
 import os
 import pty
@@ -15,6 +16,7 @@ import pytest
 
 from lib.client import accept_of
 from lib.gateway import route_to
+from lib.h2server import H2Upstream, serves
 from lib.ports import free_port
 from lib.tls import Authority, tls_listener
 from lib.upstream import answers, named, ok, respond
@@ -308,7 +310,10 @@ def test_progress_is_one_line_on_a_terminal_and_lines_elsewhere(loadtest, upstre
                             stdout=subprocess.PIPE, stderr=other_end)
     os.close(other_end)
     test.communicate(timeout=PATIENCE)
-    said = os.read(terminal, 4096)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed and everything was read
+        while part := os.read(terminal, 4096):
+            said += part
     os.close(terminal)
     assert said.startswith(b"\r\x1b[K") and said.endswith(b"\r\x1b[K") and b"\n" not in said and b" good " in said
 
@@ -350,6 +355,52 @@ def test_every_protocol_through_the_gateway(loadtest, portico, upstream, authori
     assert [line["good"] for line in test.report["lines"]] == [40, 20]
     assert [line["bytes"] for line in test.report["lines"]] == [40 * 3, 20 * 3]
     assert test.errors == {}
+
+
+@pytest.mark.parametrize("messages, good, errors", [
+    ([ECHO], 10, {}), ([PING + ECHO[:1], ECHO[1:]], 0, {"timeout": 10}), ([b"\x82\x04oops"], 0, {"content": 10}),
+    ([ECHO, CLOSE], 5, {"lost": 5}), ([b"\x02\x00\x8a\x00\x80\x40ECHO"], 10, {}),
+], ids=["echo", "half", "wrong", "closed instead", "in parts"])
+def test_websockets_over_http2_by_their_answers(loadtest, portico, upstream, messages, good, errors):
+    gateway = portico(upstream(websocket(*messages), keep=False))
+    test = loadtest(f"http://127.0.0.1:{gateway.port}", "--mix", "ws2:/", "--rate", "20/s", "--connections", 1,
+                    "--timeout", "700ms" if "timeout" in errors else "8s")
+    assert (test.all["good"], test.errors) == (good, errors)
+    assert test.report["generator"]["connects"] == 1
+
+
+@pytest.mark.parametrize("status, kind", [(403, "4xx"), (502, "5xx")])
+def test_an_upgrade_over_http2_that_is_refused(loadtest, portico, upstream, status, kind):
+    gateway = portico(upstream(answers(respond(status)), keep=False))
+    test = loadtest(f"http://127.0.0.1:{gateway.port}", "--mix", "ws2:/", "--rate", "10/s")
+    assert (test.all["good"], test.errors) == (0, {kind: 5})
+
+
+def test_a_server_of_http2_without_websockets(loadtest):
+    """It has not said that it takes them (RFC 8441 section 3), so it is not asked."""
+    server = H2Upstream(lambda probe: probe.greet().rest(), serves)
+    test = loadtest(f"http://127.0.0.1:{server.port}", "--mix", "h2:/,ws2:/chat", "--rate", "20/s")
+    server.close()
+    assert (test.line("/")["good"], test.errors) == (5, {"protocol": 5})
+    assert "CONNECT" not in [head[":method"] for head in server.heads]
+
+
+def test_event_streams_over_http2_share_a_connection(loadtest, portico, upstream):
+    server = upstream(events, keep=False)
+    gateway = portico(server)
+    test = loadtest(f"http://127.0.0.1:{gateway.port}", "--mix", "sse2:/=3", "--duration", "1s")
+    line = test.line("/")
+    opened = len(server.connections)
+    assert 3 <= opened <= 12 and 3 * 3 <= line["good"] <= opened * 3
+    assert set(test.errors) == {"lost"} and 1 <= test.errors["lost"] <= opened
+    assert test.report["generator"]["connects"] == 1
+    assert {head.get("Accept") for head in server.heads} == {"text/event-stream"}
+
+
+@pytest.mark.parametrize("protocol", ["ws2", "sse2"])
+def test_who_speaks_no_http2_is_told_so(loadtest, upstream, protocol):
+    test = loadtest(url(upstream(answers(ok()), keep=False)), "--mix", f"{protocol}:/")
+    assert test.code == 1 and "it does not speak HTTP/2" in test.complaints
 
 
 # Wrong from the start -------------------------------------------------------------------------------------

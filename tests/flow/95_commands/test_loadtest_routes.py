@@ -90,13 +90,16 @@ def test_a_bad_configuration(command, file):
 
 def test_everything_at_once(loadtest, file, authority):
     path = file(config([tls_listener(free_port())], authority))
-    test = loadtest("--config", path, "--try", "--mix", "h1:/api=2,h2:/=2,ws:/api/chat=4,sse:/events=3", "--rate", "160/s",
+    test = loadtest("--config", path, "--try", "--mix",
+                    "h1:/api=2,h2:/=2,ws:/api/chat=4,ws2:/chat=8,sse:/events=3,sse2:/api/events=3", "--rate", "160/s",
                     "--duration", "2s", "--fail-if", "errors>0")
     assert test.code == 0, test.complaints
-    assert [line["good"] for line in test.report["lines"][:3]] == [80, 80, 160]
-    assert 3 <= test.line("/events")["good"] <= 9  # an event a second on each of three streams
-    assert test.line("/api/chat")["bytes"] == 160 * 64
-    assert test.all["good"] == 320 and test.report["generator"]["connects"] <= 4 * 3 + 3
+    assert [line["good"] for line in test.report["lines"][:4]] == [40, 40, 80, 160]
+    for path in ("/events", "/api/events"):
+        assert 3 <= test.line(path)["good"] <= 9  # an event a second on each of three streams
+    assert test.line("/api/chat")["bytes"] == 80 * 64 and test.line("/chat")["bytes"] == 160 * 64
+    # h1, ws, and one for h2 and ws2 of each client; each event stream's own, and one for all over HTTP/2
+    assert test.all["good"] == 320 and test.report["generator"]["connects"] <= 4 * 3 + 3 + 1
 
 
 def test_the_log_of_the_configuration_is_left_alone(loadtest, file, tmp_path):
@@ -107,15 +110,16 @@ def test_the_log_of_the_configuration_is_left_alone(loadtest, file, tmp_path):
     assert test.code == 0 and test.all["good"] == 10 and log.read_text() == "as it was\n"
 
 
-def test_big_messages_of_websockets(loadtest, file):
+@pytest.mark.parametrize("protocol", ["ws", "ws2"])
+def test_big_messages_of_websockets(loadtest, file, protocol):
     path = file(config([f"127.0.0.1:{free_port()}"]))
-    test = loadtest("--config", path, "--try", "--mix", "ws:/chat", "--message", "1MiB", "--timeout", "8s")
+    test = loadtest("--config", path, "--try", "--mix", f"{protocol}:/chat", "--message", "1MiB", "--timeout", "8s")
     assert test.code == 0 and test.errors == {} and test.all["bytes"] == test.all["good"] << 20
 
 
 def test_websockets_live_through_reloads(loadtest, file):
     path = file(config([f"127.0.0.1:{free_port()}"]))
-    test = loadtest("--config", path, "--try", "--mix", "ws:/chat,sse:/e=2,/=2", "--reload-every", "200ms", "--connections", 20,
+    test = loadtest("--config", path, "--try", "--mix", "ws:/chat,ws2:/chat,sse:/e=2,sse2:/e=2,/=2", "--reload-every", "200ms", "--connections", 20,
                     "--duration", "1s", "--fail-if", "lost>0,errors>0")
     assert test.code == 0, (test.complaints, test.errors)
     assert len(test.report["marks"]) >= 3

@@ -40,16 +40,20 @@ static void expect(unsigned at, const char *authority, const char *target, unsig
 static void test_entries(void **state)
 {
     (void)state;
-    assert_true(mix_parse(SLICE("/api=5, /,h2:/x=2,ws:a.test:8443/chat,sse:[::1]/e=20,h1:/q?a=1&b=2"), &arena,
-                          &entries, &count, &error));
-    assert_int_equal(count, 6);
+    assert_true(mix_parse(
+        SLICE("/api=5, /,h2:/x=2,ws:a.test:8443/chat,sse:[::1]/e=20,ws2:/c,sse2:/d=3,h1:/q?a=1&b=2"), &arena,
+        &entries, &count, &error));
+    assert_int_equal(count, 8);
     expect(0, "", "/api", 5);
     expect(1, "", "/", 1);
     expect(2, "", "/x", 2);
     expect(3, "a.test:8443", "/chat", 1);
     expect(4, "[::1]", "/e", 20);
-    expect(5, "", "/q?a=1&b=2", 1);
-    static const enum load_protocol protocols[] = {0, 0, LOAD_H2, LOAD_WEBSOCKET, LOAD_EVENTS, LOAD_H1};
+    expect(5, "", "/c", 1);
+    expect(6, "", "/d", 3);
+    expect(7, "", "/q?a=1&b=2", 1);
+    static const enum load_protocol protocols[] = {
+        0, 0, LOAD_H2, LOAD_WEBSOCKET, LOAD_EVENTS, LOAD_WEBSOCKET_H2, LOAD_EVENTS_H2, LOAD_H1};
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(entries[i].has_protocol, i >= 2);
         assert_int_equal(entries[i].protocol, protocols[i]);
