@@ -259,13 +259,13 @@ static enum step step_reply(struct exchange *x)
 {
     if (!x->responding) {
         reply_build(x);
-        x->in->ops->tx_head(x->in, &x->reply.head);
-        x->in->ops->tx_body(x->in, &x->reply.body, NULL);
+        x->in->ops->tx_head(x->in, &x->reply->head);
+        x->in->ops->tx_body(x->in, &x->reply->body, NULL);
         x->responding = true;
-        x->record.status = x->reply.head.status;
+        x->record.status = x->reply->head.status;
         deadline_set(x, x->terms.write_timeout_us);
-    } else if (x->reply.body.queued > 0) {
-        x->in->ops->tx_body(x->in, &x->reply.body, NULL);
+    } else if (x->reply->body.queued > 0) {
+        x->in->ops->tx_body(x->in, &x->reply->body, NULL);
     }
     return x->expired || (x->in->facts & STREAM_SENT) ? STEP_finish : STEP_WAIT;
 }
@@ -274,16 +274,16 @@ static enum step step_finish(struct exchange *x)
 {
     struct stream *in = x->in;
     struct pin *pin = x->pin;
-    bool replied = x->reply.head.status != 0 && (in->facts & STREAM_SENT);
+    bool replied = x->reply && (in->facts & STREAM_SENT);
     bool lives_on = x->cause == FAULT_NONE || (replied && !fault_row(x->cause)->closes);
     deadline_stop(x);
     record_end(x);
     if (pin)
         pipeline_finish(&x->call, x->record.status);
     pool_give(&x->outbound, x->cause);
-    pool_give(&x->asking.outbound, x->cause);
-    pool_leave(&x->asking.claim);
-    body_fini(&x->reply.body);
+    ask_end(x, x->cause);
+    if (x->reply)
+        body_fini(&x->reply->body);
     tunnel_close(x);
     list_remove(&x->home->exchanges, &x->node);
     task_cancel(&x->task);

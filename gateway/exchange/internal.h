@@ -37,17 +37,6 @@ struct tunnel {
     bool said;        /* the stream has the whole of ours */
 };
 
-/* A question to an upstream under way; see ask.c. */
-struct asking {
-    struct claim claim;
-    struct outbound *outbound; /* NULL: not asked yet, or answered */
-    unsigned attempts, interims;
-    bool begun, sent, has_head;
-    struct body nothing; /* the content of the question */
-    char *content;
-    size_t content_len;
-};
-
 /* What an exchange keeps of its configuration until its end, by value: behind the head of its response it
  * needs nothing else, and a tunnel or an event stream may outlive many configurations. */
 struct terms {
@@ -91,8 +80,8 @@ struct exchange {
     bool responding;           /* a final response head has been sent to the client */
     unsigned interims;
     struct policy_call call;
-    struct asking asking;
-    struct reply reply;
+    struct asking *asking;    /* NULL unless a policy asks; see ask.c */
+    struct reply *reply;      /* NULL unless the response is made here */
     struct tunnel *tunnel;    /* NULL before the switch of protocols */
     enum fault cause, detail; /* why it did not end well */
 
@@ -160,6 +149,9 @@ MUST_USE enum policy_verdict admit_judge(struct exchange *x);
 
 /* Goes on with x->call.question; true when it has been answered. */
 MUST_USE bool ask_go_on(struct exchange *x);
+
+/* Gives up the asking, if there is any, and its connection with the fault. */
+void ask_end(struct exchange *x, enum fault fault);
 
 /* --- request.c: from the client's request to the upstream's --- */
 
@@ -230,7 +222,7 @@ MUST_USE enum fault redirect_answer(struct exchange *x);
 
 /* --- reply.c: responses made here --- */
 
-/* Fills x->reply from x->call.answer, or for the fault in x->cause. */
+/* Makes x->reply of x->call.answer, or for the fault in x->cause. */
 void reply_build(struct exchange *x);
 
 /* The Date of this second; copied into the exchange's arena. */

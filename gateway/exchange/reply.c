@@ -64,7 +64,7 @@ static void fill_body(struct exchange *x, struct slice text)
     struct block *block = block_new(&x->home->loop->blocks, text.len);
     memcpy(block->data, text.at, text.len);
     block->used = (uint32_t)text.len;
-    body_append(&x->reply.body, block, 0, (uint32_t)text.len);
+    body_append(&x->reply->body, block, 0, (uint32_t)text.len);
     block_unref(&block);
 }
 
@@ -91,7 +91,8 @@ static void add_fault_fields(struct exchange *x, struct fields *fields, unsigned
 void reply_build(struct exchange *x)
 {
     request_suppose_site(x);
-    struct message *head = &x->reply.head;
+    x->reply = arena_zalloc(x->arena, sizeof *x->reply);
+    struct message *head = &x->reply->head;
     struct policy_answer answer = x->cause ? answer_for_fault(x) : x->call.answer;
     head->status = answer.status;
     head->version_minor = 1;
@@ -101,7 +102,7 @@ void reply_build(struct exchange *x)
                                      !status_has_no_content(answer.status), answer.text.len};
     if (is_sent)
         fill_body(x, answer.text);
-    x->reply.body.ended = true;
+    x->reply->body.ended = true;
     struct fields *fields = &head->fields;
     fields_add_id(fields, x->arena, FIELD_date, response_date(x));
     if (answer.type.len > 0)

@@ -55,7 +55,7 @@ static int tear_down(void **state)
 {
     (void)state;
     deadline_stop(&x);
-    pool_give(&x.asking.outbound, FAULT_shutdown);
+    ask_end(&x, FAULT_shutdown);
     task_cancel(&x.task);
     stop_cluster();
     arena_fini(&arena);
@@ -93,7 +93,7 @@ static void answer(const char *text)
     say(server, text);
     TURN_UNTIL(answered);
     assert_true(question.answered);
-    assert_null(x.asking.outbound);
+    assert_null(x.asking);
 }
 
 static const char *value_of(const struct policy_question *asked, const char *name)
@@ -171,7 +171,7 @@ static void say_much(unsigned status)
         turn_for(2000);
     }
     TURN_UNTIL(answered);
-    assert_null(x.asking.outbound);
+    assert_null(x.asking);
 }
 
 /* Nobody reads what consent says; a refusal goes to the client, who has to get all of it. */
