@@ -217,6 +217,14 @@ static struct lock *lock_of(const struct limiter_check *check)
     return &check->limiter->shared.locks[set_index(check) % LOCKS];
 }
 
+/* Which of a set's lines holds the key's state is known when the tags have come: all are sent for at once. */
+static void send_for(const struct limiter_check *check)
+{
+    const char *set = (const char *)&check->limiter->sets[set_index(check)];
+    for (size_t line = 0; line < sizeof *check->limiter->sets; line += CACHE_LINE)
+        __builtin_prefetch(set + line, 1);
+}
+
 static bool find_tag(struct limiter_check *check)
 {
     for (check->way = 0; check->way < WAYS; check->way++)
@@ -304,6 +312,8 @@ bool limiter_admit(struct limiter_check *checks, unsigned count, uint64_t now_us
     struct limiter_check *sorted[LIMITER_CHECKS_MAX];
     bool admitted = true;
     CHECK(count <= LIMITER_CHECKS_MAX);
+    for (unsigned i = 0; i < count; i++)
+        send_for(&checks[i]);
     sort(checks, count, sorted);
     for (unsigned i = 0; i < count; i++)
         pthread_mutex_lock(&lock_of(sorted[i])->mutex);
