@@ -5,6 +5,7 @@
 #include "process/limits.h"
 
 #include "base/log.h"
+#include "base/pipe.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,10 +23,10 @@ void limits_raise(void)
 }
 
 enum {
-    FEW_CLIENTS = 1000, /* of a gateway whose configuration names no number */
-    OWN_FILES = 64,     /* of the process: logs, loops, mailboxes, names being resolved */
-    PER_THREAD = 4,     /* its loop, its timers, its letters, its names */
-    PER_CLIENT = 2      /* its connection and one to an upstream */
+    FEW_CLIENTS = 1000,             /* of a gateway whose configuration names no number */
+    OWN_FILES = 64,                 /* of the process: logs, loops, mailboxes, names being resolved */
+    PER_THREAD = 4 + 2 * PIPES_MAX, /* its loop, its timers, its letters, its names; its pipes */
+    PER_CLIENT = 2                  /* its connection and one to an upstream */
 };
 
 static uint64_t own_files(const struct config *config, uint32_t threads)

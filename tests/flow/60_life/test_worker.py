@@ -232,7 +232,7 @@ def test_without_sandbox(portico, upstream):
 
 def test_too_few_open_files_are_told(portico, upstream):
     gateway = portico(upstream(named("app")), prefix=["prlimit", "--nofile=128:1024"])
-    assert "1024 open files are allowed, room for about 477 clients" in gateway.stderr()
+    assert "1024 open files are allowed, room for about 445 clients" in gateway.stderr()
     assert "LimitNOFILE" in gateway.stderr()
     with open(f"/proc/{gateway.worker()}/limits") as limits:
         assert next(line.split()[3:5] for line in limits if line.startswith("Max open files")) == ["1024", "1024"]

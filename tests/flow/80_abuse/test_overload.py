@@ -17,7 +17,7 @@ from lib.upstream import named, ok
 from lib.wait import PATIENCE, SANITIZED, asan_options, readable, wait_until
 from lib.wire import Closed
 
-FILES = 256
+FILES = 320
 LIMITED = ["prlimit", f"--nofile={FILES}:{FILES}"]
 PART = bytes(range(256)) * 64
 IDLE_CLOSED = "in use: idle connections are closed;"
@@ -190,8 +190,8 @@ def test_who_waits_outside_is_served_in_the_end(portico, upstream, held):
 
 
 def test_when_no_descriptor_is_left_requests_are_told(portico, upstream, held):
-    """All that have been let in ask at once, and each for a connection of its own: EMFILE."""
-    gateway = portico(upstream(held), prefix=LIMITED)
+    """All that have been let in ask at once, and each for a connection of its own, where files are open that nobody counted on: EMFILE."""
+    gateway = portico(upstream(held), prefix=[*LIMITED, "bash", "-c", 'for _ in {1..70}; do exec {fd}</dev/null; done; exec "$0" "$@"'])
     crowd = [gateway.client() for _ in range(125)]
     for client in crowd:
         client.send(get("/held"))
