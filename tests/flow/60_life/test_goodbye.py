@@ -114,6 +114,25 @@ def test_a_service_that_ends_within_a_frame_is_not_waited_for(portico, upstream)
     assert {record.cause for record in gateway.log_records(2)} == {"shutdown"}
 
 
+def test_a_frame_that_is_never_completed_ends_with_the_shutdown_timeout(portico, upstream):
+    """Nothing that is true can be said within a frame: the client gets what has come of it, then the end."""
+    gone = threading.Event()
+
+    def talk(connection):
+        connection.send(text(b"x" * 1000)[:500])
+        gone.wait(PATIENCE)
+
+    gateway = portico(upstream(websocket(talk), keep=False), process={"shutdown_timeout": "1s"})
+    with open_one(gateway) as client:
+        assert client.exactly(500) == text(b"x" * 1000)[:500]
+        gateway.signal(signal.SIGTERM)
+        assert client.rest() == b""
+    gone.set()
+    assert gateway.wait_ended() == 0
+    assert "shutdown_timeout has passed" in gateway.stderr()
+    assert gateway.last_record().cause == "shutdown"
+
+
 def test_one_that_opens_while_the_gateway_drains_is_told_at_once(portico, upstream):
     asked, released = threading.Event(), threading.Event()
 
