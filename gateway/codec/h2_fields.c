@@ -202,6 +202,7 @@ static void ask_upgrade(struct h2_head *head, struct message *request)
     char *key = arena_alloc(head->arena, WEBSOCKET_KEY_LEN + 1);
     websocket_key_of((const unsigned char *)nonce, key);
     struct fields *fields = &request->fields;
+    request->needs_upgrade = true;
     request->method = METHOD_GET;
     request->method_text = SLICE("GET");
     fields_remove(fields, FIELD_sec_websocket_key);

@@ -162,6 +162,14 @@ static enum step pass_interim(struct exchange *x)
     return STEP_respond;
 }
 
+/* Whether the answer says rightly that there is a WebSocket, or that there is none. */
+static bool upgrades_well(const struct message *request, const struct message *response)
+{
+    if (response->status == 101)
+        return websocket_accepts(&request->fields, &response->fields);
+    return !request->needs_upgrade || response->status >= 300;
+}
+
 /* The final head has come: it goes to the client, and the bodies follow. */
 static enum step begin_response(struct exchange *x)
 {
@@ -170,7 +178,7 @@ static enum step begin_response(struct exchange *x)
     enum fault detail = response_prepare(x);
     if (detail)
         return fail(x, FAULT_upstream_malformed, detail);
-    if (head->status == 101 && !websocket_accepts(&x->in->rx_head.fields, &head->fields))
+    if (!upgrades_well(&x->in->rx_head, head))
         return fail(x, FAULT_upstream_bad_upgrade, FAULT_NONE);
     pipeline_respond(&x->call, head);
     x->in->ops->tx_head(x->in, head);

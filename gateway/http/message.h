@@ -55,6 +55,8 @@ struct message {
     bool expects_continue; /* Expect: 100-continue */
     bool wants_upgrade; /* a well-formed WebSocket upgrade request, or a 101 response with Upgrade: websocket
                          */
+    bool needs_upgrade; /* an extended CONNECT: any success would say that the tunnel is open (RFC 8441
+                           section 5) */
     struct framing framing;
     struct fields fields;
 };

@@ -97,6 +97,15 @@ def test_a_refused_upgrade(portico, upstream, h2):
     assert (response.status, response.body) == (403, b"no")
 
 
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_success_that_is_no_upgrade_is_502(portico, upstream, h2, status):
+    """Any 2xx would tell the client that its tunnel is open (RFC 8441 section 5)."""
+    gateway = portico(upstream(answers(respond(status))))
+    connection = h2(gateway)
+    assert connection.finish(open_tunnel(connection)).status == 502
+    assert gateway.last_record().cause == "upstream_bad_upgrade"
+
+
 def test_a_bad_accept_is_502(portico, upstream, h2):
     def script(connection):
         connection.head()

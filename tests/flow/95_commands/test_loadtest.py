@@ -369,7 +369,7 @@ def test_websockets_over_http2_by_their_answers(loadtest, portico, upstream, mes
     assert test.report["generator"]["connects"] == 1
 
 
-@pytest.mark.parametrize("status, kind", [(403, "4xx"), (502, "5xx")])
+@pytest.mark.parametrize("status, kind", [(200, "5xx"), (403, "4xx"), (502, "5xx")])  # the gateway knows that 200 is no upgrade
 def test_an_upgrade_over_http2_that_is_refused(loadtest, portico, upstream, status, kind):
     gateway = portico(upstream(answers(respond(status)), keep=False))
     test = loadtest(f"http://127.0.0.1:{gateway.port}", "--mix", "ws2:/", "--rate", "10/s")
