@@ -86,9 +86,9 @@ def becomes_new(gateway):
 def test_an_upgrade_waits_for_the_configuration_that_is_on_its_way(gateway, newest):
     """And a file that is newer still is the new process's."""
     hold_reload(gateway, "second")
-    for _ in range(2):
+    for times in (1, 2):
         gateway.signal(signal.SIGUSR2)
-        said(gateway, "the upgrade waits for the end of the reload")
+        wait_until(lambda: gateway.stderr().count("the upgrade waits for the end of the reload") == times, "the line")
     gateway.serve(newest)
     os.kill(gateway.worker(), signal.SIGCONT)
     becomes_new(gateway)

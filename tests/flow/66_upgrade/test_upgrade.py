@@ -1,6 +1,5 @@
 """SIGUSR2: the program that is on disk now takes over; whoever is served does not notice, and a bad one changes nothing."""
 import os
-import pathlib
 import signal
 import threading
 
@@ -9,6 +8,7 @@ import pytest
 from lib.adopted import Adopted
 from lib.client import Client, get, upgrade as upgrade_to_websocket
 from lib.gateway import route_to
+from lib.processes import has_ended
 from lib.upstream import named, websocket
 from lib.wait import PATIENCE, SLOW, wait_until
 from lib.wire import Closed
@@ -196,5 +196,5 @@ def test_stopping_ends_the_new_process_too(portico, upstream, program):
     wait_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"), "the new process")
     gateway.signal(signal.SIGTERM)
     assert gateway.wait_ended() == 0
-    new = pathlib.Path("/proc", pid_file.read_text().strip())
-    wait_until(lambda: not new.exists(), "the new process to end")
+    new = int(pid_file.read_text())
+    wait_until(lambda: has_ended(new), "the new process to end")
