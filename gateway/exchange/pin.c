@@ -24,6 +24,7 @@ struct pin *pin_new(struct snapshot *snapshot, struct clusters *clusters)
         pin->clusters[i] = clusters_follow(clusters, &config->upstreams[i]);
         cluster_set_tls(pin->clusters[i], tls_clients_of(snapshot, i));
     }
+    clusters_tidy(clusters);
     return pin;
 }
 
@@ -33,6 +34,8 @@ void pin_unref(struct pin **pin_at)
     *pin_at = NULL;
     if (pin == NULL || --pin->refs > 0)
         return;
+    for (uint32_t i = 0; i < pin->config->upstream_count; i++)
+        cluster_let_go(&pin->clusters[i]);
     snapshot_unref(&pin->snapshot);
     free(pin->clusters);
     free(pin);

@@ -130,6 +130,7 @@ void endpoint_lose(struct endpoint *endpoint, bool spare)
 struct cluster *clusters_follow(struct clusters *clusters, const struct config_upstream *upstream)
 {
     struct cluster *cluster = find_or_make(clusters, upstream->name);
+    cluster->holders++;
     cluster->connect_timeout_us = upstream->connect_timeout_us;
     cluster->idle_timeout_us = upstream->idle_timeout_us;
     cluster->idle_max = upstream->idle_max;
@@ -143,6 +144,14 @@ struct cluster *clusters_follow(struct clusters *clusters, const struct config_u
     else
         unbind_all(cluster);
     return cluster;
+}
+
+void cluster_let_go(struct cluster **cluster_at)
+{
+    struct cluster *cluster = *cluster_at;
+    *cluster_at = NULL;
+    CHECK(cluster->holders > 0);
+    cluster->holders--;
 }
 
 void cluster_set_tls(struct cluster *cluster, struct tls_client *tls)
@@ -163,6 +172,7 @@ static struct endpoint *endpoint_new(struct cluster *cluster, const struct addre
     endpoint->address = *address;
     endpoint->text = slice_make(endpoint->text_buffer, address_print(address, endpoint->text_buffer));
     endpoint->refs = 1;
+    cluster->living++;
     list_init(&endpoint->idle);
     list_init(&endpoint->channels);
     if (cluster->slots.slots)
@@ -177,6 +187,7 @@ void endpoint_unref(struct endpoint **endpoint_at)
     if (endpoint == NULL || --endpoint->refs > 0)
         return;
     tally_quit(&endpoint->tally, &endpoint->cluster->slots, endpoint->connections);
+    endpoint->cluster->living--;
     free(endpoint);
 }
 
@@ -223,6 +234,54 @@ void clusters_adopt(struct clusters *clusters, const struct endpoint_set *set)
     cluster->next_pick = NULL;
 }
 
+/* --- the end --- */
+
+static bool is_in_use(const struct cluster *cluster)
+{
+    if (cluster->living > cluster->endpoints.count)
+        return true;
+    for (struct list_node *node = list_first(&cluster->endpoints); node;
+         node = list_next(&cluster->endpoints, node))
+        if (CONTAINER_OF(node, endpoint, node)->refs > 1)
+            return true;
+    return false;
+}
+
+static void cluster_free(struct cluster *cluster)
+{
+    tls_dialer_unref(&cluster->tls);
+    free(cluster->name);
+    free(cluster);
+}
+
+/* Whether nothing points to it any more. Once its part in the slots has been given up, no other thread sends
+ * it letters; one that is on its way has to come first. */
+static bool is_let_go(struct cluster *cluster)
+{
+    if (cluster->holders > 0)
+        return false;
+    close_idle(cluster);
+    if (is_in_use(cluster))
+        return false;
+    retire_all(&cluster->endpoints);
+    cluster->next_pick = NULL;
+    unbind_all(cluster);
+    return !atomic_load(&cluster->slots.posted);
+}
+
+void clusters_tidy(struct clusters *clusters)
+{
+    struct list_node *node = list_first(&clusters->all), *next;
+    for (; node; node = next) {
+        struct cluster *cluster = CONTAINER_OF(node, cluster, node);
+        next = list_next(&clusters->all, node);
+        if (is_let_go(cluster)) {
+            list_remove(&clusters->all, node);
+            cluster_free(cluster);
+        }
+    }
+}
+
 void clusters_close(struct clusters *clusters)
 {
     for (struct list_node *node = list_first(&clusters->all); node; node = list_next(&clusters->all, node)) {
@@ -239,8 +298,6 @@ void clusters_fini(struct clusters *clusters)
         struct cluster *cluster = CONTAINER_OF(node, cluster, node);
         retire_all(&cluster->endpoints);
         unbind_all(cluster);
-        tls_dialer_unref(&cluster->tls);
-        free(cluster->name);
-        free(cluster);
+        cluster_free(cluster);
     }
 }

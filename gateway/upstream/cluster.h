@@ -1,8 +1,8 @@
 /*
  * A thread's view of the upstreams: each a cluster, the named set of its endpoints with their pooled
  * connections. Clusters are kept by name and endpoints by address, so both outlive the configuration and the
- * resolution they came from. Belongs to one worker thread; the resolver's results reach it through the
- * thread's mailbox.
+ * resolution they came from: a cluster goes with the next configuration after the last one that names it.
+ * Belongs to one worker thread; the resolver's results reach it through the thread's mailbox.
  */
 #ifndef PORTICO_UPSTREAM_CLUSTER_H
 #define PORTICO_UPSTREAM_CLUSTER_H
@@ -37,6 +37,8 @@ struct cluster {
     struct clusters *home;
     char *name;
     struct list endpoints; /* struct endpoint */
+    uint32_t living;       /* endpoints that are not freed yet: these, and former ones in use */
+    uint32_t holders;      /* configurations that name it and are not gone */
     struct list_node *next_pick;
     uint64_t connect_timeout_us, idle_timeout_us;
     uint32_t idle_max, head_max;
@@ -73,9 +75,17 @@ void clusters_close(struct clusters *clusters);
 /* Closes all idle connections and frees the clusters. No outbound may be in use. */
 void clusters_fini(struct clusters *clusters);
 
-/* The cluster of an upstream, made if it is new, with the settings it now has. Valid until clusters_fini().
+/* The cluster of an upstream, made if it is new, with the settings it now has. It is held until
+ * cluster_let_go().
  */
 struct cluster *clusters_follow(struct clusters *clusters, const struct config_upstream *upstream);
+
+/* One holder less; stores NULL. It is freed by clusters_tidy() or clusters_fini() alone. */
+void cluster_let_go(struct cluster **cluster);
+
+/* A configuration has been followed: frees the clusters that nobody holds, as far as no connection is in use;
+ * those that are left go another time. */
+void clusters_tidy(struct clusters *clusters);
 
 /* How TLS is spoken with the cluster's endpoints from now on; NULL: not at all. Connections and sessions of
  * another way are not used any more. */

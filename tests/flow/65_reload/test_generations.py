@@ -209,3 +209,26 @@ def test_forty_generations_leave_nothing_but_their_tunnels(portico, upstream):
     assert gateway.rss() - before < 8 << 20
     for client in opened:
         client.close()
+
+
+def test_an_upstream_may_go_and_come_again(portico, upstream):
+    """Of two there is always but one; what the other one left goes on, and when it is named again it serves at once."""
+    places = [upstream(websocket(repeat_bytes)).address for _ in range(2)]
+    tunnels = []
+
+    def name(turn):
+        def change(config):
+            config["upstreams"] = {f"app{turn % 2}": {"servers": [places[turn % 2]], "connections_max": 20}}
+            config["sites"][0]["routes"] = [route_to(f"app{turn % 2}")]
+        return change
+    gateway = portico({"app0": {"servers": [places[0]]}}, routes=[route_to("app0")])
+    for turn in range(8):
+        reload(gateway, name(turn))
+        tunnels.append(gateway.client(keep=False))
+        tunnels[-1].send(upgrade())
+        assert tunnels[-1].response().status == 101
+        for tunnel in tunnels:
+            hi(tunnel)
+        if turn % 3 == 2:
+            while tunnels:
+                tunnels.pop().close()

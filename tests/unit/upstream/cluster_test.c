@@ -139,6 +139,67 @@ static void a_retired_endpoint_lives_while_it_is_used(void **state)
     endpoint_unref(&used);
 }
 
+/* Another upstream with one endpoint, held by one configuration. */
+static struct cluster *follow_web(uint32_t connections_max)
+{
+    static const char *const texts[] = {"10.0.0.9:80"};
+    struct config_upstream web = upstream;
+    web.name = SLICE("web");
+    web.connections_max = connections_max;
+    adopt_as("web", texts, 1);
+    return clusters_follow(&clusters, &web);
+}
+
+static void who_is_named_no_more_goes(void **state)
+{
+    (void)state;
+    ADOPT("10.0.0.1:80");
+    for (uint32_t connections_max = 0; connections_max < 2; connections_max++) {
+        struct cluster *web = follow_web(connections_max);
+        clusters_tidy(&clusters);
+        assert_int_equal(clusters.all.count, 2);
+        cluster_let_go(&web);
+        assert_null(web);
+        assert_int_equal(clusters.all.count, 2);
+        clusters_tidy(&clusters);
+        assert_int_equal(clusters.all.count, 1);
+        assert_string_equal(endpoints_text(), "10.0.0.1:80 ");
+    }
+}
+
+static void who_is_named_twice_stays_until_both_are_gone(void **state)
+{
+    (void)state;
+    struct cluster *web = follow_web(0), *same = follow_web(0);
+    assert_ptr_equal(web, same);
+    cluster_let_go(&web);
+    clusters_tidy(&clusters);
+    assert_int_equal(clusters.all.count, 2);
+    assert_int_equal(same->endpoints.count, 1);
+    cluster_let_go(&same);
+    clusters_tidy(&clusters);
+    assert_int_equal(clusters.all.count, 1);
+}
+
+static void a_connection_in_use_keeps_its_cluster(void **state)
+{
+    (void)state;
+    for (int retired = 0; retired < 2; retired++) {
+        struct cluster *web = follow_web(1), *left = web;
+        struct endpoint *used = CONTAINER_OF(list_first(&web->endpoints), endpoint, node);
+        used->refs++;
+        if (retired)
+            adopt_as("web", NULL, 0);
+        cluster_let_go(&web);
+        clusters_tidy(&clusters);
+        assert_int_equal(clusters.all.count, 2);
+        assert_ptr_equal(used->cluster, left);
+        endpoint_unref(&used);
+        clusters_tidy(&clusters);
+        assert_int_equal(clusters.all.count, 1);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -150,6 +211,9 @@ int main(void)
         TEST(an_address_may_come_twice),
         TEST(addresses_may_come_before_the_configuration),
         TEST(a_retired_endpoint_lives_while_it_is_used),
+        TEST(who_is_named_no_more_goes),
+        TEST(who_is_named_twice_stays_until_both_are_gone),
+        TEST(a_connection_in_use_keeps_its_cluster),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);
