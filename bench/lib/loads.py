@@ -20,7 +20,7 @@ from certificates import client_environment
 UNITS = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
 SETTLED, SETTLED_TLS, MARGIN = 0.1, 0.2, 0.05  # seconds of a load before and after what is measured of it
 SLICES = 3                # of a turn, each with a cost of its own
-ENOUGH, MUCH = 150, 10 << 20  # requests, or bytes of bodies, of a slice: with fewer, its ends count for too much
+ENOUGH = 150              # requests of a slice: with fewer, those under way at its ends count for too much
 
 
 @dataclasses.dataclass
@@ -137,7 +137,7 @@ class Span:
 
     def costs(self, units, scale=1e6):
         """{cost, slices} of a Sample; `units` says how much of what is paid for some Work was."""
-        is_enough = all(each.requests >= ENOUGH or each.received >= MUCH for each in self.slices)
+        is_enough = all(each.requests >= ENOUGH for each in self.slices)
         slices = self.slices if is_enough else []
         cost, *parts = [each.cpu / max(units(each), 1) * scale for each in [self.whole, *slices]]
         return {"cost": cost, "slices": parts or [cost]}

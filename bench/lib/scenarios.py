@@ -115,7 +115,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("h1-256", "us/request", small(256), best(0.80), quick=False),
     Scenario("big-100k", "ns/byte", answers("/100k", 100 << 10), best(0.70), quick=False),
     Scenario("big-1m", "ns/byte", answers("/1m", 1 << 20), best(0.70), seconds=1.5),
-    Scenario("upload-100m", "ns/byte", UPLOAD, (Target(0.60), Target(4096, ITSELF, "growth"))),
+    Scenario("upload-100m", "ns/byte", UPLOAD, (Target(0.60), Target(4096, ITSELF, "growth")), seconds=2),
     Scenario("ws-64", "us/message", echoes(64), best(0.95)),
     Scenario("ws-16k", "us/message", echoes(16384), best(0.75), quick=False),
     routed(5, quick=False),
@@ -138,5 +138,5 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     held("idle-tls", "KiB/connection", (Target(13, ITSELF),), holding.idle, tls=True, connections=1000, starts=2),
     held("slow-readers", "KiB/connection", (Target(64, ITSELF),), holding.slow_readers, readers=100, starts=2),
     held("slow-tls", "KiB/connection", (Target(64, ITSELF),), holding.slow_readers, tls=True, readers=100, starts=2),
-    held("beside-slow", "us/request", (), holding.slow_readers, readers=100, cost="cpu"),
+    held("beside-slow", "us/request", (), holding.slow_readers, readers=100, starts=2, cost="cpu"),
 )}
