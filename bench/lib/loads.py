@@ -19,6 +19,7 @@ from certificates import client_environment
 
 UNITS = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
 SETTLED, SETTLED_TLS, MARGIN = 0.1, 0.2, 0.05  # seconds of a load before and after what is measured of it
+PATIENCE = 10             # seconds for a load that has been asked to end, or whose time is over
 SLICES = 3                # of a turn, each with a cost of its own
 ENOUGH = 150              # requests of a slice: with fewer, those under way at its ends count for too much
 
@@ -171,6 +172,15 @@ def wait_for_work(target, load, before):
         time.sleep(0.01)
 
 
+def end_of(load, command):
+    """What it says at its end. h2load has none when its time is over before its connections stand."""
+    try:
+        return load.communicate(timeout=PATIENCE)[0]
+    except subprocess.TimeoutExpired:
+        load.kill()
+        raise machine.Failure(f"{' '.join(command)} does not end") from None
+
+
 def under(target, command, seconds, settled, stops=True):
     """(what the load says, Span). A load that does not stop when asked has to end by itself."""
     before = seen_by_upstream(target)
@@ -180,7 +190,7 @@ def under(target, command, seconds, settled, stops=True):
         span = watch(target, seconds)
         if stops:
             load.send_signal(signal.SIGINT)
-        said = load.communicate()[0]
+        said = end_of(load, command)
     if load.returncode != 0:
         raise machine.Failure(f"{' '.join(command)}: {said}")
     if span.whole.requests < 1 and span.whole.received < 1:
@@ -211,7 +221,7 @@ def h2load_errors(said):
 
 def http2(target, seconds, connections, streams, tls):
     """h2load over TLS; every connection has that many requests under way. Cost is microseconds a request."""
-    longer = int((SETTLED_TLS + seconds + MARGIN) * 1000)
+    longer = int((SETTLED_TLS + seconds + 2 * MARGIN) * 1000)
     command = ["h2load", "-t1", f"-c{connections}", f"-m{streams}", "-D", f"{longer}ms",
                f"{'https' if tls else 'http'}://127.0.0.1:{target.tls_port if tls else target.port}/"]
     said, span = under(target, command, seconds, SETTLED_TLS, stops=False)

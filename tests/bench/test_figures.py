@@ -168,6 +168,16 @@ class Slices(unittest.TestCase):
         self.assertEqual([costs["cost"]], costs["slices"])
 
 
+class Loads(unittest.TestCase):
+    def test_one_that_does_not_end_is_ended(self):
+        loads.PATIENCE, before = 0.1, loads.PATIENCE
+        self.addCleanup(setattr, loads, "PATIENCE", before)
+        with subprocess.Popen(["sleep", "100"], stdout=subprocess.PIPE, text=True) as load:
+            with self.assertRaisesRegex(machine.Failure, "sleep 100 does not end"):
+                loads.end_of(load, ["sleep", "100"])
+        self.assertLess(load.returncode, 0)
+
+
 class Files(unittest.TestCase):
     """What a run that was broken off has written."""
 
