@@ -154,11 +154,16 @@ struct address address_of_remote(const struct remote_address *remote)
 
 static char *print_octet(char *at, unsigned octet)
 {
-    if (octet >= 100)
+    bool has_tens = octet >= 10;
+    if (octet >= 100) {
         *at++ = (char)('0' + octet / 100);
-    if (octet >= 10)
-        *at++ = (char)('0' + octet / 10 % 10);
-    *at++ = (char)('0' + octet % 10);
+        octet %= 100;
+    }
+    if (has_tens) {
+        *at++ = (char)('0' + octet / 10);
+        octet %= 10;
+    }
+    *at++ = (char)('0' + octet);
     return at;
 }
 

@@ -322,7 +322,6 @@ void conn_close(struct conn **conn_at)
     event_del(&conn->read_event);
     if (conn->write_event)
         event_del(conn->write_event);
-    task_cancel(&conn->flush_task);
     conn_tx_close(conn);
     block_unref(&conn->rx);
     conn_secret_free(conn, true);
