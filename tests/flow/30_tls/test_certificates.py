@@ -4,7 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 
@@ -89,15 +88,19 @@ def test_a_bad_pair_keeps_the_old_one(secure, upstream, authority, live):
     assert shown(gateway, authority) == "two.test"
 
 
-def test_a_change_during_a_reload_is_noticed(secure, upstream, authority, live, tmp_path):
+@pytest.mark.parametrize("zone, outcome", [
+    ({"new.test": ["127.0.0.1"]}, "serving the new configuration"), ({}, "the old configuration stays"),
+], ids=["taken", "refused"])
+def test_a_change_during_a_reload_is_noticed(secure, upstream, authority, live, names, zone, outcome):
     """The configuration has been read, and waits for the name of a new upstream, when the certificate changes."""
-    gateway = secure(upstream(echo), certificates=[live.setting])
-    config = {**gateway.config, "upstreams": {**gateway.config["upstreams"], "new": {"servers": ["nowhere.invalid:1"]}}}
+    names.zone, names.delays = zone, {"new.test": 1.0}
+    gateway = secure(upstream(echo), certificates=[live.setting], environment=names.environment)
+    config = {**gateway.config, "upstreams": {**gateway.config["upstreams"], "new": {"servers": ["new.test:1"]}}}
     gateway.config_file.write_text(yaml.dump(config))
     gateway.signal(signal.SIGHUP)
-    time.sleep(0.2)
+    wait_until(lambda: names.count("new.test") > 0, "the question")
     live("two.test")
-    wait_until(lambda: "serving the new configuration" in gateway.stderr(), "the reload")
+    wait_until(lambda: outcome in gateway.stderr(), "the reload")
     wait_until(lambda: shown(gateway, authority) == "two.test", "the new certificate")
 
 
