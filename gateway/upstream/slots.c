@@ -281,6 +281,15 @@ static void dismiss(struct claim *claim)
     task_wake(claim->task);
 }
 
+/* Nobody counts here any more. */
+static void drop_if_unused(struct tally *tally)
+{
+    if (tally->shared.endpoints > 0 || tally->shared.taken > 0)
+        return;
+    list_remove(&tally->slots->shared.tallies, &tally->shared.node);
+    free(tally);
+}
+
 void slots_quit(struct slots_member *member)
 {
     struct slots *slots = member->slots;
@@ -293,6 +302,7 @@ void slots_quit(struct slots_member *member)
     while ((claim = first_own(&member->shared.granted)) != NULL) {
         list_remove(&member->shared.granted, &claim->shared.own);
         claim->shared.slot->shared.taken--;
+        drop_if_unused(claim->shared.slot);
         dismiss(claim);
     }
     list_remove(&slots->shared.members, &member->shared.node);
@@ -350,15 +360,6 @@ void tally_retire(struct tally *tally)
     lock(tally->slots);
     tally->shared.listed--;
     unlock(tally->slots);
-}
-
-/* Nobody counts here any more. */
-static void drop_if_unused(struct tally *tally)
-{
-    if (tally->shared.endpoints > 0 || tally->shared.taken > 0)
-        return;
-    list_remove(&tally->slots->shared.tallies, &tally->shared.node);
-    free(tally);
 }
 
 void tally_quit(struct tally **tally_at, struct slots_member *member, uint32_t connections)

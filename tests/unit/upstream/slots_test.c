@@ -477,6 +477,19 @@ static void who_quits_asks_anew(void **state)
     assert_ptr_equal(sides[0].tally, sides[1].tally);
 }
 
+/* Nobody is left who counts at the endpoint but a claim that was told to come; the address checker sees what
+ * is not freed. */
+static void a_slot_that_was_given_goes_with_its_thread(void **state)
+{
+    (void)state;
+    assert_true(try_at(0, 0));
+    quit(&sides[1]);
+    quit(&sides[2]);
+    quit(&sides[0]);
+    assert_string_equal(who_was_woken(), "0");
+    assert_null(claim_slot(&claims[0]));
+}
+
 static void a_letter_that_comes_too_late_does_nothing(void **state)
 {
     (void)state;
@@ -598,6 +611,7 @@ int main(void)
         TEST(room_on_a_shared_connection_calls_own_claims),
         TEST(a_larger_bound_lets_claims_go),
         TEST(who_quits_asks_anew),
+        TEST(a_slot_that_was_given_goes_with_its_thread),
         TEST(a_letter_that_comes_too_late_does_nothing),
         TEST(many_threads_never_have_too_many),
     };
