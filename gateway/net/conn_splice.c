@@ -53,7 +53,7 @@ size_t conn_splice_in(struct conn *conn, struct pipe *pipe, size_t len)
     else if (errno == EAGAIN && pipe->held > 0)
         conn_pause(conn);
     else if (errno != EAGAIN && errno != EINTR)
-        conn->splice_error = errno;
+        conn->splice_error = (uint8_t)errno;
     return 0;
 }
 
@@ -74,7 +74,7 @@ static bool send_queued(struct conn *conn)
 {
     if (conn_tx_queued(conn) == 0)
         return true;
-    conn->splice_error = conn_tx_send(conn, MSG_MORE);
+    conn->splice_error = (uint8_t)conn_tx_send(conn, MSG_MORE);
     if (!conn->splice_error)
         conn_wait_writable(conn, conn_tx_queued(conn) > 0);
     return !conn->splice_error && !conn->writing;
@@ -89,7 +89,7 @@ size_t conn_splice_out(struct conn *conn, struct pipe *pipe, size_t len)
     }
     ssize_t sent = splice_some(pipe->out, conn->fd, len);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        conn->splice_error = errno;
+        conn->splice_error = (uint8_t)errno;
         task_wake(&conn->flush_task);
         return 0;
     }

@@ -70,10 +70,10 @@ struct conn {
     uint8_t mode;              /* enum conn_mode */
     struct appetite appetite;
     bool connecting : 1, paused : 1, deaf : 1, eof : 1, writing : 1, want_drained : 1, shut_after_flush : 1;
-    bool leaves_unread; /* the owner moves bytes itself, see conn_splice_in() */
-    bool splice_ended;  /* it has found the end */
+    bool leaves_unread : 1; /* the owner moves bytes itself, see conn_splice_in() */
+    bool splice_ended : 1;  /* it has found the end */
+    uint8_t splice_error;   /* errno with which that has failed, to be told */
     int error;
-    int splice_error; /* what splicing has failed with, to be told */
     struct tx_queue *tx;
     uint64_t tx_total;
     struct conn_secret *secret; /* MODE_HANDSHAKE and MODE_TLS */
