@@ -37,12 +37,12 @@ def arguments():
                         help="measure nothing; write the table in README.md from what a run has written")
     parser.add_argument("--proxies",
                         help=f"comma-separated; {proxies.DIRECT} is the upstream without a proxy")
-    parser.add_argument("--rounds", type=int, help="15, or 3 with --quick")
-    parser.add_argument("--starts", type=int, help="of all proxies, the rounds divided among them: 5, or 1 with --quick")
+    parser.add_argument("--rounds", type=int, help="12, or 3 with --quick")
+    parser.add_argument("--starts", type=int, help="of all proxies, the rounds divided among them: 4, or 1 with --quick")
     parser.add_argument("--seconds", type=float, default=0.2, help="of each turn")
     options = parser.parse_args()
-    options.rounds = options.rounds or (3 if options.quick else 15)
-    options.starts = options.starts or (1 if options.quick else 5)
+    options.rounds = options.rounds or (3 if options.quick else 12)
+    options.starts = options.starts or (1 if options.quick else 4)
     known = [*SCENARIOS, *reloads.STORMS, "syscalls"]
     if options.of and not options.compare:
         parser.error("--of NEW.json needs --compare OLD.json")
