@@ -7,7 +7,7 @@
 
 enum {
     MUCH = 8 * 1024,       /* bytes that are passed on at once */
-    HEAD_READ = 4 * 1024,  /* bytes to read where little but a head is wanted */
+    HEAD_READ = 2 * 1024,  /* bytes to read where little but a head is wanted */
     LARGE_READ = 4 * 1024, /* a read of less than this needs no large block */
     LARGE_CREDIT = 8,      /* small reads in a row after which large blocks are not used any more */
     WARY = 3               /* filled blocks after which one who was slow gets large ones again */

@@ -218,7 +218,7 @@ void conn_fail_after_reading(struct conn *conn, int error)
 /* Writes what is queued; false when the conn has failed (and the owner been told). */
 static bool write_queue(struct conn *conn)
 {
-    int error = conn_tx_send(conn, 0);
+    int error = conn_tx_send(conn);
     if (error)
         conn_fail_after_reading(conn, error);
     return !error;

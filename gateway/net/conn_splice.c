@@ -68,13 +68,12 @@ void conn_splice_readable(struct conn *conn)
         conn_end_rx(conn);
 }
 
-/* What is queued goes first, and what the pipe holds follows in the same segment. False when the socket takes
- * nothing more for now. */
+/* What is queued goes first. False when the socket takes nothing more for now. */
 static bool send_queued(struct conn *conn)
 {
     if (conn_tx_queued(conn) == 0)
         return true;
-    conn->splice_error = (uint8_t)conn_tx_send(conn, MSG_MORE);
+    conn->splice_error = (uint8_t)conn_tx_send(conn);
     if (!conn->splice_error)
         conn_wait_writable(conn, conn_tx_queued(conn) > 0);
     return !conn->splice_error && !conn->writing;

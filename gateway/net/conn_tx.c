@@ -117,7 +117,7 @@ static size_t gather(const struct tx_queue *tx, char *into)
     return len;
 }
 
-static ssize_t send_spans(int fd, const struct tx_queue *tx, int flags)
+static ssize_t send_spans(int fd, const struct tx_queue *tx)
 {
     struct iovec iov[CONN_TX_SPANS];
     for (uint32_t i = 0; i < tx->count; i++) {
@@ -125,20 +125,20 @@ static ssize_t send_spans(int fd, const struct tx_queue *tx, int flags)
         iov[i] = (struct iovec){span->block->data + span->offset, span->len};
     }
     if (tx->count == 1)
-        return send(fd, iov[0].iov_base, iov[0].iov_len, flags);
+        return send(fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = tx->count};
-    return sendmsg(fd, &message, flags);
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-int conn_tx_send(struct conn *conn, int flags)
+int conn_tx_send(struct conn *conn)
 {
     struct tx_queue *tx = conn->tx;
     ssize_t sent;
     if (tx->count > 1 && tx->bytes <= GATHER_MAX) {
         char whole[GATHER_MAX];
-        sent = send(conn->fd, whole, gather(tx, whole), flags | MSG_NOSIGNAL);
+        sent = send(conn->fd, whole, gather(tx, whole), MSG_NOSIGNAL);
     } else {
-        sent = send_spans(conn->fd, tx, flags | MSG_NOSIGNAL);
+        sent = send_spans(conn->fd, tx);
     }
     if (sent < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : errno;

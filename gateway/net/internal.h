@@ -102,8 +102,8 @@ void conn_fail_after_reading(struct conn *conn, int error);
 
 /* --- conn_tx.c --- */
 
-/* Sends what is queued, with `flags` of send(2) and as far as the socket takes it; gives an errno, or 0. */
-int conn_tx_send(struct conn *conn, int flags);
+/* Sends what is queued, as far as the socket takes it; gives an errno, or 0. */
+int conn_tx_send(struct conn *conn);
 
 /* Takes what has left off the queue. */
 void conn_tx_sent(struct tx_queue *tx, size_t sent);

@@ -66,7 +66,7 @@ static void after_a_spliced_body_only_a_head_is_read(void **state)
     assert_int_equal(appetite_next(&appetite, 20000), 20000);
     assert_int_equal(appetite_block(&appetite), BLOCK_SIZE_LARGE);
     appetite_note_spliced(&appetite, 1024 * 1024);
-    assert_int_equal(appetite_next(&appetite, 20000), 4096);
+    assert_int_equal(appetite_next(&appetite, 20000), 2048);
     assert_int_equal(appetite_next(&appetite, 20000), 20000);
 }
 
