@@ -278,16 +278,17 @@ class Hoarder:
 
 
 def hoard(gateway):
-    """Lets hoarders come until nobody is let in any more: (those that were, the answer to who was not)."""
+    """Lets hoarders come until nobody is let in any more: (those that were, who was not, what he was told or None: he waits)."""
     hoarders = []
     for _ in range(500):
-        with Client(gateway.port, keep=False) as client:
-            client.send(get("/"))
-            while not readable([client.sock], 0.5):  # it waits outside
-                hoarders.pop(0).assert_whole()
-            response = client.response()
+        client = Client(gateway.port, keep=False)
+        client.send(get("/"))
+        if not readable([client.sock], 0.5):
+            return hoarders, client, None
+        response = client.response()
         if response.status == 503:
-            return hoarders, response
+            return hoarders, client, response
+        client.close()
         if (hoarder := Hoarder(gateway)).is_let_in:  # the door may close between the two
             hoarders.append(hoarder)
     raise AssertionError("everybody is let in")
@@ -302,13 +303,16 @@ def test_memory_has_a_limit(portico, upstream):
     limit = at_rest * 4 // 3 + 16 * MIB * (2 if SANITIZED else 1)
     gateway.rewrite(lambda config: config["process"].update(memory_max=f"{limit // 1024}KiB"))
     gateway.reload(gateway.config)
-    hoarders, refused = hoard(gateway)
-    assert_told(refused)
+    hoarders, outside, refused = hoard(gateway)
+    if refused:
+        assert_told(refused)
     assert "MiB of memory in use" in gateway.stderr() and "process.memory_max" in gateway.stderr()
     assert gateway.rss() < 1.2 * limit
     assert len(hoarders) > 8
     for each in hoarders:
         each.assert_whole()
+    with outside:
+        assert refused or outside.response().status == 200
     assert_recovers(gateway)
 
 
