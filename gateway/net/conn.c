@@ -11,7 +11,6 @@
 #include <event2/event.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 void conn_tell(struct conn *conn, unsigned facts)

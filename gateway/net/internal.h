@@ -18,7 +18,7 @@ enum {
     ROOM_MIN = 4 * 1024, /* a block with less room than this is not read into again */
     SALVAGE_READS = 4,   /* after a failed write */
     PICK_MAX = 256,      /* bytes that are rather copied than hold a block */
-    GATHER_MAX = 1024,   /* bytes in several pieces that are copied into one to be sent */
+    GATHER_MAX = 1024    /* bytes in several pieces that are copied into one to be sent */
 };
 
 /* What stands between the socket and the owner. */
