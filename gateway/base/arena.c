@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGE_SIZE = 4096, ALIGNMENT = alignof(max_align_t) };
+enum { PAGE_SIZE = 4096 };
 
 struct arena_page {
     struct arena_page *next;
@@ -19,7 +19,7 @@ struct arena_page {
 
 void arena_init(struct arena *arena, void *first, size_t first_size)
 {
-    size_t skip = -(uintptr_t)first & (ALIGNMENT - 1);
+    size_t skip = -(uintptr_t)first & (ARENA_ALIGNMENT - 1);
     *arena = (struct arena){.first = first, .first_size = first_size};
     if (first_size <= skip)
         return;
@@ -37,7 +37,7 @@ void arena_fini(struct arena *arena)
     arena_init(arena, arena->first, arena->first_size);
 }
 
-static void *page_alloc(struct arena *arena, size_t size)
+void *arena_grow(struct arena *arena, size_t size)
 {
     size_t capacity = size > PAGE_SIZE ? size : PAGE_SIZE;
     struct arena_page *page = malloc(sizeof *page + capacity);
@@ -49,16 +49,6 @@ static void *page_alloc(struct arena *arena, size_t size)
         arena->end = page->data + capacity;
     }
     return page->data;
-}
-
-void *arena_alloc(struct arena *arena, size_t size)
-{
-    size = size ? (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) : ALIGNMENT;
-    if ((size_t)(arena->end - arena->at) < size)
-        return page_alloc(arena, size);
-    void *memory = arena->at;
-    arena->at += size;
-    return memory;
 }
 
 void *arena_zalloc(struct arena *arena, size_t size)

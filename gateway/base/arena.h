@@ -9,9 +9,13 @@
 
 #include "base/slice.h"
 
+#include <stdalign.h>
 #include <stdarg.h>
 
 struct arena_page;
+
+/* What every allocation is aligned to. */
+enum { ARENA_ALIGNMENT = alignof(max_align_t) };
 
 /* An arena. `first`/`first_size` is an optional caller-owned first page that needs no malloc. */
 struct arena {
@@ -27,14 +31,31 @@ void arena_init(struct arena *arena, void *first, size_t first_size);
 /* Gives back every page; slices and objects from the arena are dead. The arena may be used again. */
 void arena_fini(struct arena *arena);
 
+/* A page more; for arena_alloc(), which has no room for so many bytes. */
+void *arena_grow(struct arena *arena, size_t size);
+
 /* `size` bytes, aligned for any type, never NULL. */
-void *arena_alloc(struct arena *arena, size_t size);
+static inline void *arena_alloc(struct arena *arena, size_t size)
+{
+    size = (size + (size == 0) + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    if ((size_t)(arena->end - arena->at) < size)
+        return arena_grow(arena, size);
+    void *memory = arena->at;
+    arena->at += size;
+    return memory;
+}
 
 /* The same, zeroed. */
 void *arena_zalloc(struct arena *arena, size_t size);
 
 /* A terminated copy of the bytes. */
 char *arena_copy(struct arena *arena, struct slice bytes);
+
+/* The same as a slice, which does not count the terminator. */
+static inline struct slice arena_slice(struct arena *arena, struct slice bytes)
+{
+    return slice_make(arena_copy(arena, bytes), bytes.len);
+}
 
 /* printf into the arena; terminated, the slice does not count the terminator. */
 struct slice arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
