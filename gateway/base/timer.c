@@ -98,7 +98,11 @@ void timer_wheel_free(struct timer_wheel **wheel_at)
 
 void timer_set(struct timer_wheel *wheel, struct timer *timer, uint64_t delay_us)
 {
-    uint64_t deadline_us = clock_now_us(wheel->clock) + delay_us;
+    timer_set_at(wheel, timer, clock_now_us(wheel->clock) + delay_us);
+}
+
+void timer_set_at(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us)
+{
     bool later = timer->deadline_us != 0 && deadline_us >= timer->deadline_us;
     timer->deadline_us = deadline_us;
     if (list_linked(&timer->node) && later)

@@ -31,6 +31,17 @@ void timer_wheel_free(struct timer_wheel **wheel);
 /* Fires `timer->fire` once `delay_us` from now; replaces an earlier deadline. */
 void timer_set(struct timer_wheel *wheel, struct timer *timer, uint64_t delay_us);
 
+/* The same for a moment, which may have passed; not 0. */
+void timer_set_at(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us);
+
+/* Fires it at `deadline_us` at the latest; an earlier deadline stays. For owners that look again when it
+ * fires: their deadlines move later without a word to the wheel. */
+static inline void timer_hasten(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us)
+{
+    if (timer->deadline_us == 0 || deadline_us < timer->deadline_us)
+        timer_set_at(wheel, timer, deadline_us);
+}
+
 /* The timer will not fire. */
 void timer_clear(struct timer_wheel *wheel, struct timer *timer);
 

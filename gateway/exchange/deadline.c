@@ -1,7 +1,7 @@
 /*
  * One timer per exchange: it watches that something moves within the limit of the current step, and that an
- * upload keeps the minimum rate. What an expiry means, the step decides. Arming is lazy: progress is a store,
- * the timer looks when it fires.
+ * upload keeps the minimum rate. What an expiry means, the step decides. All is lazy: a limit and progress
+ * are stores, the timer is set when the exchange waits, and looks again when it fires.
  */
 #include "exchange/internal.h"
 
@@ -37,14 +37,15 @@ static bool too_slow(struct exchange *x, uint64_t now_us)
     return deadline_awaits_client(x) && bytes < terms->body_min_rate * window_us / 1000000;
 }
 
-static void arm(struct exchange *x, uint64_t now_us)
+/* Has the timer look when something could be due; until then, it need not know that things have moved. */
+static void arm(struct exchange *x)
 {
-    uint64_t delay_us = x->limit_us - least(x->limit_us, now_us - x->progress_us);
-    if (uploading(x))
-        delay_us = least(delay_us, x->terms.body_grace_us);
+    uint64_t due_us = x->progress_us + x->limit_us;
+    if (uploading(x) && x->terms.body_min_rate > 0)
+        due_us = least(due_us, x->rate_since_us + x->terms.body_grace_us);
     if (x->leave_at_us)
-        delay_us = least(delay_us, x->leave_at_us - least(x->leave_at_us, now_us));
-    timer_set(x->home->loop->timers, &x->timer, delay_us);
+        due_us = least(due_us, x->leave_at_us);
+    timer_hasten(x->home->loop->timers, &x->timer, due_us);
 }
 
 static void on_timer(struct timer *timer)
@@ -58,14 +59,20 @@ static void on_timer(struct timer *timer)
     x->leave_at_us = leaves ? 0 : x->leave_at_us;
     if (x->expired || x->starved || leaves)
         task_wake(&x->task);
-    if (!x->expired)
-        arm(x, now_us);
+    deadline_watch(x);
 }
 
 void deadline_start(struct exchange *x)
 {
     x->timer.fire = on_timer;
-    x->rate_since_us = clock_now_us(&x->home->loop->clock);
+    deadline_set(x, x->terms.write_timeout_us);
+}
+
+void deadline_upload(struct exchange *x, uint64_t limit_us)
+{
+    deadline_set(x, limit_us);
+    x->rate_since_us = x->progress_us;
+    x->rate_bytes = x->in->rx.total;
 }
 
 void deadline_set(struct exchange *x, uint64_t limit_us)
@@ -74,7 +81,12 @@ void deadline_set(struct exchange *x, uint64_t limit_us)
     x->limit_us = x->half_closed && !x->record.tunneled ? least(limit_us, half_close_us) : limit_us;
     x->expired = false;
     x->progress_us = clock_now_us(&x->home->loop->clock);
-    arm(x, x->progress_us);
+}
+
+void deadline_watch(struct exchange *x)
+{
+    if (!x->expired)
+        arm(x);
 }
 
 void deadline_limit(struct exchange *x, uint64_t limit_us)
@@ -90,10 +102,9 @@ void deadline_progress(struct exchange *x)
 
 void deadline_leave(struct exchange *x, enum fault why, uint64_t delay_us)
 {
-    uint64_t now_us = clock_now_us(&x->home->loop->clock);
     x->leave_why = why;
-    x->leave_at_us = now_us + delay_us;
-    arm(x, now_us);
+    x->leave_at_us = clock_now_us(&x->home->loop->clock) + delay_us;
+    arm(x);
 }
 
 void deadline_stop(struct exchange *x)

@@ -44,7 +44,6 @@ static enum step step_begin(struct exchange *x)
     admit_begin(x);
     terms_of_client(x);
     deadline_start(x);
-    deadline_set(x, x->terms.write_timeout_us);
     counters_add(x->home->loop->counters, COUNTER_requests, 1);
     if (x->in->fault) /* the head was refused, or the client has broken off already */
         return fail(x, x->in->fault, FAULT_NONE);
@@ -112,7 +111,7 @@ static enum step step_connect(struct exchange *x)
 {
     if (x->outbound == NULL) {
         x->record.attempts++;
-        x->record.endpoint = slice_of(arena_copy(x->arena, x->endpoint->text));
+        x->record.endpoint = arena_slice(x->arena, x->endpoint->text);
         enum fault fault = pool_take(x->endpoint, &x->claim, x->arena, &x->outbound);
         if (fault)
             return attempt_failed(x, fault, FAULT_NONE);
@@ -136,7 +135,7 @@ static enum step step_forward(struct exchange *x)
     x->in->rx.may_pipe = x->out->tx_pipes;
     x->out->rx.may_pipe = x->in->tx_pipes;
     x->out->ops->tx_head(x->out, &x->in->rx_head);
-    deadline_set(x, x->terms.between_bytes_timeout_us);
+    deadline_upload(x, x->terms.between_bytes_timeout_us);
     return STEP_respond;
 }
 
@@ -337,6 +336,8 @@ static void exchange_run(struct task *task)
         check_scene = (struct check_scene){steps[next].name, x->record.request_id.at};
         next = steps[next].run(x);
     }
+    if (next == STEP_WAIT)
+        deadline_watch(x);
     check_scene = (struct check_scene){NULL, NULL};
 }
 

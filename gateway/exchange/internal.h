@@ -113,11 +113,17 @@ void pin_let_go(struct exchange *x);
 
 /* --- deadline.c: how long a step may wait --- */
 
-/* Starts watching; called once. */
+/* Called once, when the terms of the client are there; its write_timeout is the first limit. */
 void deadline_start(struct exchange *x);
 
 /* From now on, until called again, `limit_us` without progress wakes the exchange with `expired`. */
 void deadline_set(struct exchange *x, uint64_t limit_us);
+
+/* The same, and from now on the client owes its content at the minimum rate. */
+void deadline_upload(struct exchange *x, uint64_t limit_us);
+
+/* The exchange waits: watches over its limit. */
+void deadline_watch(struct exchange *x);
 
 /* The same, but the time without progress goes on if the limit is the one already in force. */
 void deadline_limit(struct exchange *x, uint64_t limit_us);

@@ -171,6 +171,26 @@ static void an_earlier_deadline_replaces_a_later(void **state)
     assert_int_equal(alarm.fired, 1);
 }
 
+static void hastening_never_postpones(void **state)
+{
+    (void)state;
+    struct alarm alarm = {.timer.fire = on_fire};
+    uint64_t begin = clock_now_us(&thread_clock);
+    timer_hasten(wheel, &alarm.timer, begin + 6 * TICK_US);
+    timer_hasten(wheel, &alarm.timer, begin + 9 * TICK_US);
+    assert_int_equal(alarm.timer.deadline_us, begin + 6 * TICK_US);
+    timer_hasten(wheel, &alarm.timer, begin + 2 * TICK_US);
+    tick_at(TICK_US);
+    assert_int_equal(alarm.fired, 0);
+    tick_at(2 * TICK_US);
+    assert_int_equal(alarm.fired, 1);
+    timer_hasten(wheel, &alarm.timer, begin + TICK_US); /* it has passed */
+    tick_at(TICK_US);
+    assert_int_equal(alarm.fired, 2);
+    tick_at(9 * TICK_US);
+    assert_int_equal(alarm.fired, 2);
+}
+
 static void a_cleared_timer_does_not_fire(void **state)
 {
     (void)state;
@@ -275,6 +295,7 @@ int main(void)
         TEST(after_a_long_sleep),
         TEST(a_later_deadline_replaces_an_earlier),
         TEST(an_earlier_deadline_replaces_a_later),
+        TEST(hastening_never_postpones),
         TEST(a_cleared_timer_does_not_fire),
         TEST(timers_change_timers),
         TEST(a_timer_sets_itself_again),

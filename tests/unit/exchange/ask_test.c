@@ -25,6 +25,7 @@ static void run(struct task *task)
 {
     assert_ptr_equal(task, &x.task);
     answered = answered || ask_go_on(&x);
+    deadline_watch(&x);
 }
 
 static int set_up(void **state)
