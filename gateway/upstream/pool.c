@@ -36,7 +36,9 @@ static void on_idle_fact(struct task *task)
 
 static void on_idle_timeout(struct timer *timer)
 {
-    outbound_close(CONTAINER_OF(timer, outbound, idle_timer), FAULT_NONE);
+    struct outbound *outbound = CONTAINER_OF(timer, outbound, idle_timer);
+    if (list_linked(&outbound->node)) /* else it runs on from an earlier rest; the next one sets it again */
+        outbound_close(outbound, FAULT_NONE);
 }
 
 enum fault pool_fault_of_dial(int error)
@@ -97,9 +99,7 @@ static struct outbound *first_alive(struct endpoint *endpoint)
 
 static struct outbound *wake_up(struct outbound *outbound)
 {
-    struct endpoint *endpoint = outbound->endpoint;
-    list_remove(&endpoint->idle, &outbound->node);
-    timer_clear(endpoint->cluster->home->loop->timers, &outbound->idle_timer);
+    list_remove(&outbound->endpoint->idle, &outbound->node);
     return outbound;
 }
 
