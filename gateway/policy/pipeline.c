@@ -100,6 +100,8 @@ void pipeline_enter(struct policy_call *call, const struct pipeline *pipeline,
                     const struct config_scope *scope)
 {
     call->chain = pipeline->chains[scope->index];
+    if (call->chain->count > 0 && call->state == NULL)
+        call->state = arena_zalloc(call->arena, POLICY_COUNT * sizeof *call->state);
 }
 
 enum policy_verdict pipeline_judge(struct policy_call *call)

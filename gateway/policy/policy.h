@@ -95,8 +95,9 @@ struct policy_call {
 
     /* The pipeline's own. */
     const struct policy_chain *chain;
-    uint16_t asked;            /* entries of the chain that have passed */
-    void *state[POLICY_COUNT]; /* what a policy remembers of this request; in the arena; NULL at first */
+    uint16_t asked; /* entries of the chain that have passed */
+    void **state;   /* by policy: what it remembers of this request; in the arena; NULL at first.
+                       NULL until a scope has had a rule */
 };
 
 /* What a rule is compiled from. */

@@ -31,6 +31,7 @@ struct router {
     struct tree hosts;
     uint32_t *wildcard_entry; /* by bucket */
     uint32_t any_host;        /* the entry of "*", or TREE_NONE */
+    bool has_names;           /* there are other hosts */
 };
 
 /* Compiling ------------------------------------------------------------------------------------------- */
@@ -159,6 +160,7 @@ static void build_hosts(struct router *router, struct arena *scratch)
         else
             keys[count++] = host_key(name, i, scratch);
     }
+    router->has_names = count > 0;
     tree_build(&router->hosts, &router->arena, keys, count);
 
     uint32_t buckets = router->hosts.bucket_count;
@@ -258,7 +260,7 @@ const struct config_site *router_find_site(const struct router *router, struct s
     CHECK(router->magic == ROUTER_MAGIC);
     uint32_t entry = TREE_NONE;
     char buffer[HOST_MAX];
-    if (host.len > 0 && host.len <= sizeof buffer) {
+    if (router->has_names && host.len > 0 && host.len <= sizeof buffer) {
         struct tree_hit hit = tree_walk(&router->hosts, reverse(host, buffer));
         entry = hit.exact;
         if (entry == TREE_NONE && hit.bucket != TREE_NONE &&
