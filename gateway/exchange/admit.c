@@ -15,18 +15,19 @@ static bool is_secure(const struct exchange *x)
 
 void admit_begin(struct exchange *x)
 {
-    x->call = (struct policy_call){.loop = x->home->loop,
-                                   .task = &x->task,
-                                   .arena = x->arena,
-                                   .scratch = x->home->scratch,
-                                   .connection = x->in->client,
-                                   .remote = x->remote,
-                                   .client = x->record.client,
-                                   .secure = is_secure(x),
-                                   .request_id = x->record.request_id,
-                                   .request = &x->in->rx_head,
-                                   .target = &x->target,
-                                   .authority = &x->authority};
+    struct policy_call *call = &x->call;
+    call->loop = x->home->loop;
+    call->task = &x->task;
+    call->arena = x->arena;
+    call->scratch = x->home->scratch;
+    call->connection = x->in->client;
+    call->remote = x->remote;
+    call->client = x->record.client;
+    call->secure = is_secure(x);
+    call->request_id = x->record.request_id;
+    call->request = &x->in->rx_head;
+    call->target = &x->target;
+    call->authority = &x->authority;
     admit_enter(x, &x->pin->config->defaults);
 }
 

@@ -79,9 +79,8 @@ static enum fault keep_head(struct exchange *x, struct message *head)
         const struct field *field = &head->fields.at[i];
         if (field->marks & FIELD_GONE)
             continue;
-        struct slice name = field_name(field), value = field_value(field);
-        fields_add(&kept->fields, x->arena, slice_make(arena_copy(x->arena, name), name.len),
-                   slice_make(arena_copy(x->arena, value), value.len));
+        fields_add(&kept->fields, x->arena, arena_slice(x->arena, field_name(field)),
+                   arena_slice(x->arena, field_value(field)));
     }
     x->asking->has_head = true;
     return FAULT_NONE;

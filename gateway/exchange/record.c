@@ -22,9 +22,11 @@ static struct slice value_of(const struct fields *fields, enum field_id id)
 /* An id that a trusted proxy gave goes on; every other request gets a new one. */
 static struct slice choose_id(struct exchange *x)
 {
-    struct slice given = value_of(&x->in->rx_head.fields, FIELD_x_request_id);
-    if (x->trusted && given.len > 0 && given.len <= 2 * REQUEST_ID_LEN)
-        return slice_make(arena_copy(x->arena, given), given.len);
+    struct slice given = {NULL, 0};
+    if (x->trusted)
+        given = value_of(&x->in->rx_head.fields, FIELD_x_request_id);
+    if (given.len > 0 && given.len <= 2 * REQUEST_ID_LEN)
+        return arena_slice(x->arena, given);
     char *id = arena_alloc(x->arena, REQUEST_ID_LEN + 1);
     random_hex(&x->home->random, id, REQUEST_ID_LEN);
     id[REQUEST_ID_LEN] = '\0';

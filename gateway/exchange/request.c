@@ -98,42 +98,33 @@ static void set_host(struct exchange *x)
     fields_add_id(&request->fields, x->arena, FIELD_host, absolute ? request->authority : upstream);
 }
 
-static void replace(struct exchange *x, enum field_id id, struct slice value)
-{
-    fields_remove(&x->in->rx_head.fields, id);
-    fields_add_id(&x->in->rx_head.fields, x->arena, id, value);
-}
-
-/* Who asked, how and for what: the client's own words count only when it is a trusted proxy. */
-static void set_forwarded(struct exchange *x)
+/* Who asked, how and for what: the client's own words count only when it is a trusted proxy. `chain` is the
+ * way to us, as far as that is known. */
+static void add_forwarded(struct exchange *x, struct slice chain)
 {
     struct fields *fields = &x->in->rx_head.fields;
-    bool trusted = x->trusted;
-    replace(x, FIELD_x_forwarded_for,
-            trusted ? trust_chain(fields, x->arena, x->record.client, x->remote) : x->remote);
-    replace(x, FIELD_x_real_ip, x->record.client);
-    if (!trusted || !fields_find(fields, FIELD_x_forwarded_proto))
-        replace(x, FIELD_x_forwarded_proto, x->call.secure ? SLICE("https") : SLICE("http"));
-    if (!trusted || !fields_find(fields, FIELD_x_forwarded_host))
-        replace(x, FIELD_x_forwarded_host, x->in->rx_head.authority);
-    if (!trusted)
-        fields_remove(fields, FIELD_x_forwarded_port);
-    fields_remove(fields, FIELD_forwarded);
+    struct arena *arena = x->arena;
+    struct slice host = x->in->rx_head.authority;
+    fields_add_id(fields, arena, FIELD_x_forwarded_for, chain);
+    fields_add_id(fields, arena, FIELD_x_real_ip, x->record.client);
+    if (!x->trusted || !fields_find(fields, FIELD_x_forwarded_proto))
+        fields_add_id(fields, arena, FIELD_x_forwarded_proto,
+                      x->call.secure ? SLICE("https") : SLICE("http"));
+    if (!x->trusted || !fields_find(fields, FIELD_x_forwarded_host))
+        fields_add_id(fields, arena, FIELD_x_forwarded_host, host);
     if (x->route->scope.forwarded)
-        fields_add_id(fields, x->arena, FIELD_forwarded,
-                      forwarded_print(x->arena, x->record.client, x->call.secure, x->in->rx_head.authority));
-    replace(x, FIELD_x_request_id, x->record.request_id);
+        fields_add_id(fields, arena, FIELD_forwarded,
+                      forwarded_print(arena, x->record.client, x->call.secure, host));
+    fields_add_id(fields, arena, FIELD_x_request_id, x->record.request_id);
 }
 
-/* Who the client has proved to be; its own words about that never pass. */
-static void set_certificate(struct exchange *x)
+/* Who the client has proved to be. */
+static void add_certificate(struct exchange *x)
 {
     struct fields *fields = &x->in->rx_head.fields;
-    struct slice subject = stream_told(x->in->client)->certificate_subject;
-    fields_remove(fields, FIELD_x_client_cert_subject);
-    fields_remove(fields, FIELD_x_client_cert_verify);
     if (x->site->client_certificates.ca.text.len == 0)
         return;
+    struct slice subject = stream_told(x->in->client)->certificate_subject;
     fields_add_id(fields, x->arena, FIELD_x_client_cert_verify,
                   subject.len > 0 ? SLICE("SUCCESS") : SLICE("NONE"));
     if (subject.len > 0)
@@ -141,15 +132,35 @@ static void set_certificate(struct exchange *x)
 }
 
 /* A31: applications that fold '-', '_' and '.' together must not read X_Forwarded_For as ours. */
-static void drop_aliases(struct fields *fields)
+static bool is_alias(const struct field *field)
 {
-    for (unsigned i = 0; i < fields->count; i++) {
-        struct field *field = &fields->at[i];
-        if (field->id != FIELD_other)
-            continue;
-        if (memchr(field->name, '_', field->name_len) || memchr(field->name, '.', field->name_len))
-            field->marks |= FIELD_GONE;
+    return memchr(field->name, '_', field->name_len) || memchr(field->name, '.', field->name_len);
+}
+
+/* Whether the client's field must not travel: what it says belongs to the gateway, or to proxies that are
+ * trusted. */
+static bool is_presumed(const struct field *field, bool trusted)
+{
+    switch ((enum field_id)field->id) {
+    case FIELD_other: return is_alias(field);
+    case FIELD_x_forwarded_for:
+    case FIELD_x_real_ip:
+    case FIELD_forwarded:
+    case FIELD_x_request_id:
+    case FIELD_x_client_cert_subject:
+    case FIELD_x_client_cert_verify: return true;
+    case FIELD_x_forwarded_proto:
+    case FIELD_x_forwarded_host:
+    case FIELD_x_forwarded_port: return !trusted;
+    default: return false;
     }
+}
+
+static void drop_presumed(struct fields *fields, bool trusted)
+{
+    for (unsigned i = 0; i < fields->count; i++)
+        if (is_presumed(&fields->at[i], trusted))
+            fields->at[i].marks |= FIELD_GONE;
 }
 
 enum fault request_prepare(struct exchange *x)
@@ -164,11 +175,14 @@ enum fault request_prepare(struct exchange *x)
     enum fault fault = hop_by_hop_strip(&request->fields);
     if (fault)
         return fault;
-    drop_aliases(&request->fields);
+    struct slice chain = x->remote;
+    if (x->trusted)
+        chain = trust_chain(&request->fields, x->arena, x->record.client, x->remote);
+    drop_presumed(&request->fields, x->trusted);
     request->target = x->target.raw;
     set_host(x);
-    set_forwarded(x);
-    set_certificate(x);
+    add_forwarded(x, chain);
+    add_certificate(x);
     pipeline_forward(&x->call);
     return FAULT_NONE;
 }

@@ -8,8 +8,7 @@
 struct slice response_date(struct exchange *x)
 {
     int64_t seconds = (int64_t)(clock_now_wall_us(&x->home->loop->clock) / 1000000u);
-    struct slice date = http_date_cached(&x->home->date, seconds);
-    return slice_make(arena_copy(x->arena, date), date.len);
+    return arena_slice(x->arena, http_date_cached(&x->home->date, seconds));
 }
 
 enum fault response_prepare(struct exchange *x)
