@@ -161,12 +161,17 @@ static enum step pass_interim(struct exchange *x)
     return STEP_respond;
 }
 
-/* Whether the answer says rightly that there is a WebSocket, or that there is none. */
-static bool upgrades_well(const struct message *request, const struct message *response)
+/* A final head goes to the client, whoever has made it; but no success to one that would take it for its
+ * tunnel (RFC 8441 section 5). */
+static enum fault send_head(struct exchange *x, struct message *head)
 {
-    if (response->status == 101)
-        return websocket_accepts(&request->fields, &response->fields);
-    return !request->needs_upgrade || response->status >= 300;
+    if (x->in->rx_head.needs_upgrade && head->status / 100 == 2)
+        return x->reply ? FAULT_no_websocket : FAULT_upstream_bad_upgrade;
+    pipeline_respond(&x->call, head);
+    x->in->ops->tx_head(x->in, head);
+    x->responding = true;
+    x->record.status = head->status;
+    return FAULT_NONE;
 }
 
 /* The final head has come: it goes to the client, and the bodies follow. */
@@ -177,12 +182,10 @@ static enum step begin_response(struct exchange *x)
     enum fault detail = response_prepare(x);
     if (detail)
         return fail(x, FAULT_upstream_malformed, detail);
-    if (!upgrades_well(&x->in->rx_head, head))
-        return fail(x, FAULT_upstream_bad_upgrade, FAULT_NONE);
-    pipeline_respond(&x->call, head);
-    x->in->ops->tx_head(x->in, head);
-    x->responding = true;
-    x->record.status = head->status;
+    bool good = head->status != 101 || websocket_accepts(&x->in->rx_head.fields, &head->fields);
+    enum fault fault = good ? send_head(x, head) : FAULT_upstream_bad_upgrade;
+    if (fault)
+        return fail(x, fault, FAULT_NONE);
     if (x->pin != x->home->pin)
         pin_let_go(x);
     deadline_set(x, x->terms.between_bytes_timeout_us);
@@ -266,10 +269,10 @@ static enum step step_reply(struct exchange *x)
 {
     if (!x->responding) {
         reply_build(x);
-        x->in->ops->tx_head(x->in, &x->reply->head);
+        enum fault fault = send_head(x, &x->reply->head);
+        if (fault)
+            return fail(x, fault, FAULT_NONE);
         x->in->ops->tx_body(x->in, &x->reply->body, NULL);
-        x->responding = true;
-        x->record.status = x->reply->head.status;
         deadline_set(x, x->terms.write_timeout_us);
     } else if (x->reply->body.queued > 0) {
         x->in->ops->tx_body(x->in, &x->reply->body, NULL);

@@ -91,6 +91,8 @@ static void add_fault_fields(struct exchange *x, struct fields *fields, unsigned
 void reply_build(struct exchange *x)
 {
     request_suppose_site(x);
+    if (x->reply) /* the one that could not be sent */
+        body_fini(&x->reply->body);
     x->reply = arena_zalloc(x->arena, sizeof *x->reply);
     struct message *head = &x->reply->head;
     struct policy_answer answer = x->cause ? answer_for_fault(x) : x->call.answer;
@@ -116,5 +118,4 @@ void reply_build(struct exchange *x)
     fields_add_id(fields, x->arena, FIELD_x_request_id, x->record.request_id);
     if (x->cause)
         add_fault_fields(x, fields, answer.status);
-    pipeline_respond(&x->call, head);
 }

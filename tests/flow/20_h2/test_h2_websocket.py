@@ -6,6 +6,9 @@ import pytest
 import websockets
 from websockets.frames import Frame, OP_TEXT
 
+from lib.client import upgrade
+from lib.faults import FAULTS
+from lib.gateway import route_to
 from lib.h2raw import CANCEL, PROTOCOL_ERROR, rst, window_update
 from lib.ports import free_port
 from lib.upstream import answers, echo, named, repeat_bytes, respond, websocket
@@ -104,6 +107,56 @@ def test_a_success_that_is_no_upgrade_is_502(portico, upstream, h2, status):
     connection = h2(gateway)
     assert connection.finish(open_tunnel(connection)).status == 502
     assert gateway.last_record().cause == "upstream_bad_upgrade"
+
+
+def assert_no_tunnel(gateway, connection, path):
+    response = connection.finish(open_tunnel(connection, path=path))
+    assert response.status == FAULTS["no_websocket"].status and b"(no_websocket)" in response.body
+    assert "http_request_denied" in response.final["proxy-status"]
+    record = gateway.last_record()
+    assert (record.cause, record.status) == ("no_websocket", response.status)
+    return response
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_an_answer_made_here_opens_no_tunnel(portico, upstream, h2, status):
+    app = upstream(named("app"))
+    gateway = portico(app, routes=[{"prefix": "/live", "respond": status}, route_to("app")],
+                      defaults={"security_headers": "recommended", "headers": {"response": {"add": {"X-Count": "one"}}}})
+    connection = h2(gateway)
+    response = assert_no_tunnel(gateway, connection, "/live")
+    assert response.final["x-count"] == "one" and response.final["x-content-type-options"] == "nosniff"
+    assert connection.get("/live").status == status  # asked for as what it is
+    with gateway.client() as client:
+        assert client.ask(upgrade("/live")).status == status  # HTTP/1.1 has 101 for tunnels
+    assert connection.get("/").body == b"app" and len(app.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_an_answer_made_here_that_is_no_success_stays(portico, upstream, h2, status):
+    gateway = portico(upstream(echo), routes=[{"prefix": "/live", "respond": status}])
+    connection = h2(gateway)
+    assert connection.finish(open_tunnel(connection)).status == status
+    assert gateway.last_record().cause == "ok"
+
+
+def test_a_challenge_opens_no_tunnel(portico, upstream, h2, tmp_path):
+    (tmp_path / "token").write_text("token.thumbprint")
+    port = free_port()
+    gateway = portico(upstream(echo), listen=[{"address": f"127.0.0.1:{port}", "redirect": "https"}], tls={"acme_challenge": str(tmp_path)})
+    gateway.port = port
+    connection = h2(gateway)
+    assert_no_tunnel(gateway, connection, "/.well-known/acme-challenge/token")
+    assert connection.get("/.well-known/acme-challenge/token").body == b"token.thumbprint"
+
+
+def test_what_looks_like_a_preflight_is_none(portico, upstream, h2):
+    """The method is CONNECT, so that the service is asked."""
+    gateway = portico(upstream(websocket(repeat_bytes)), defaults={"cors": {"origins": ["https://a.test"]}})
+    connection = h2(gateway)
+    stream = open_tunnel(connection, extra=[("origin", "https://a.test"), ("access-control-request-method", "GET")])
+    connection.data(stream, b"bytes", end=False)
+    assert until_body(connection, stream, 5) == b"bytes"
 
 
 def test_a_bad_accept_is_502(portico, upstream, h2):
