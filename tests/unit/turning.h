@@ -1,27 +1,19 @@
 /*
- * For the unit tests that need sockets: one loop that is turned by hand and whose clock can be set forward,
- * connected pairs of sockets, and the other end of a connection, which says bytes and hears some.
+ * For the unit tests of what runs on a loop: one that is turned by hand and whose clock can be set forward,
+ * and the other end of a connection, which says bytes and hears some.
  */
 #ifndef PORTICO_TESTS_UNIT_TURNING_H
 #define PORTICO_TESTS_UNIT_TURNING_H
 
-#include "base/address.h"
 #include "base/counters.h"
 #include "net/conn.h"
 #include "process/loop.h"
 
+#include "sockets.h"
+
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 enum { PATIENCE_US = 5 * 1000 * 1000, SECOND_US = 1000 * 1000, HEARD_MAX = 1024 * 1024 };
 
@@ -91,30 +83,6 @@ static inline void pass(uint64_t us)
         assert_true(expression);                                        \
     } while (0)
 
-static inline void unblock(int fd)
-{
-    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-}
-
-/* Two ends of a Unix stream, non-blocking. */
-static inline void make_pair(int ends[2])
-{
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-}
-
-/* A socket that listens on a free port of the loopback, and its address. */
-static inline int listen_somewhere(struct address *address_out)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    memset(address_out, 0, sizeof *address_out);
-    assert_true(address_from_literal(SLICE("127.0.0.1"), 0, address_out));
-    assert_int_equal(bind(fd, &address_out->any, address_out->len), 0);
-    assert_int_equal(listen(fd, 64), 0);
-    assert_int_equal(getsockname(fd, &address_out->any, &address_out->len), 0);
-    unblock(fd);
-    return fd;
-}
-
 /* The next connection that waits on the socket; the loop is turned until one does. */
 static inline int accept_next(int listening)
 {
@@ -125,25 +93,6 @@ static inline int accept_next(int listening)
         turn();
     assert_true(fd >= 0);
     return fd;
-}
-
-static inline int connect_to(const struct address *address)
-{
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, &address->any, address->len), 0);
-    unblock(fd);
-    return fd;
-}
-
-/* The same over TCP, for what only TCP does: resets. */
-static inline void make_tcp_pair(int ends[2])
-{
-    struct address address;
-    int listening = listen_somewhere(&address);
-    ends[0] = connect_to(&address);
-    ends[1] = accept_next(listening);
-    close(listening);
 }
 
 static inline void reset_now(int fd)

@@ -5,17 +5,10 @@
 #include "net/tls.h"
 
 #include "../certificates.h"
+#include "../sockets.h"
 
-#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 enum { STEPS_MAX = 100 };
 
@@ -80,7 +73,7 @@ static void shake_hands(struct meeting *meeting)
 
 static void meet(struct meeting *meeting, struct tls_context *server, struct tls_dialer *dialer)
 {
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, meeting->ends), 0);
+    make_pair(meeting->ends);
     meeting->server = tls_accept(server, meeting->ends[0]);
     meeting->client = tls_connect(dialer, meeting->ends[1]);
     assert_true(meeting->server && meeting->client);
@@ -244,7 +237,7 @@ static void another_server_cannot_go_on(void **state)
     assert_int_equal(SSL_CTX_use_certificate_file(ctx, path_of("alone", "pem"), SSL_FILETYPE_PEM), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, path_of("alone", "key"), SSL_FILETYPE_PEM), 1);
     SSL *impostor = SSL_new(ctx);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, meeting.ends), 0);
+    make_pair(meeting.ends);
     SSL_set_fd(impostor, meeting.ends[0]);
     meeting.client = tls_connect(dialer, meeting.ends[1]);
     meeting.server = NULL;
@@ -277,8 +270,8 @@ static void byte_by_byte(void **state)
     struct tls_dialer *dialer = dialer_of(trusting("one.test"));
     struct meeting meeting;
     int far[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, meeting.ends), 0);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, far), 0);
+    make_pair(meeting.ends);
+    make_pair(far);
     meeting.server = tls_accept(server, meeting.ends[0]);
     meeting.client = tls_connect(dialer, far[0]);
     enum tls_result at_server = TLS_WANT_READ, at_client = TLS_WANT_READ;

@@ -4,16 +4,9 @@
  */
 #include "net/tls_socket.h"
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
+#include "../sockets.h"
+
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 enum { LARGE = 20000 };
 
@@ -26,7 +19,7 @@ struct line {
 static struct line line_new(void)
 {
     int ends[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    make_pair(ends);
     return (struct line){tls_socket_new(ends[0], NULL), ends[0], ends[1]};
 }
 
@@ -139,21 +132,13 @@ static void test_a_full_socket_is_to_be_asked_again(void **state)
     line_free(&line);
 }
 
-/* A TCP connection with TCP_NODELAY: without MSG_MORE whatever is written leaves at once. */
+/* Over TCP: without MSG_MORE whatever is written leaves at once. */
 static struct line tcp_line(void)
 {
-    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    getsockname(listener, (struct sockaddr *)&at, &len);
-    int near = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(near, (struct sockaddr *)&at, sizeof at), 0);
-    setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    int far = accept(listener, NULL, NULL);
-    close(listener);
-    return (struct line){tls_socket_new(near, NULL), near, far};
+    int ends[2];
+    make_tcp_pair(ends);
+    send_at_once(ends[0]);
+    return (struct line){tls_socket_new(ends[0], NULL), ends[0], ends[1]};
 }
 
 static void test_what_more_follows_leaves_with_it(void **state)
@@ -163,9 +148,10 @@ static void test_what_more_follows_leaves_with_it(void **state)
     char got[8];
     tls_socket_set_more(line.bio, true);
     assert_int_equal(BIO_write(line.bio, "one", 3), 3);
-    assert_int_equal(recv(line.far, got, sizeof got, MSG_DONTWAIT), -1);
+    assert_int_equal(recv(line.far, got, sizeof got, 0), -1);
     tls_socket_set_more(line.bio, false);
     assert_int_equal(BIO_write(line.bio, "two", 3), 3);
+    await_readable(line.far);
     assert_int_equal(recv(line.far, got, sizeof got, 0), 6);
     assert_memory_equal(got, "onetwo", 6);
     line_free(&line);

@@ -7,22 +7,12 @@
 #include "base/clock.h"
 
 #include "../certificates.h"
+#include "../sockets.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 /* The kernel holds back what more shall follow for 200 ms. */
-enum { PATIENCE_MS = 20 * 1000, HELD_MS = 100, TRIES = 50 };
+enum { HELD_MS = 100, TRIES = 50 };
 
 /* A client that has just ended its handshake, and a server that has not heard of it yet. */
 struct meeting {
@@ -40,36 +30,20 @@ static int make_files(void **state)
     return 0;
 }
 
-/* With TCP_NODELAY nothing waits for an acknowledgement: what is held back was meant to be. */
 static void connect_ends(struct meeting *meeting)
 {
-    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    getsockname(listener, (struct sockaddr *)&at, &len);
-    meeting->far = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(meeting->far, (struct sockaddr *)&at, sizeof at), 0);
-    meeting->near = accept(listener, NULL, NULL);
-    assert_true(meeting->near >= 0);
-    close(listener);
-    setsockopt(meeting->near, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(meeting->far, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(meeting->near, F_SETFL, O_NONBLOCK);
-    fcntl(meeting->far, F_SETFL, O_NONBLOCK);
-}
-
-static void await_bytes(int fd)
-{
-    struct pollfd asked = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&asked, 1, PATIENCE_MS), 1);
+    int ends[2];
+    make_tcp_pair(ends);
+    meeting->far = ends[0];
+    meeting->near = ends[1];
+    send_at_once(meeting->far);
+    send_at_once(meeting->near);
 }
 
 /* Does its part of the handshake once it has heard of the other side. */
 static enum tls_result hear_and_shake(struct tls *tls, int fd)
 {
-    await_bytes(fd);
+    await_readable(fd);
     return tls_handshake(tls);
 }
 
@@ -113,7 +87,7 @@ static void hear(struct tls *tls, int fd, const char *text)
     char got[16];
     size_t len = 0;
     while (tls_read(tls, got, sizeof got, &len) == TLS_WANT_READ)
-        await_bytes(fd);
+        await_readable(fd);
     tls_settle(tls);
     assert_int_equal(len, strlen(text));
     assert_memory_equal(got, text, len);
@@ -135,7 +109,7 @@ static unsigned wait_for_ticket(enum asking asking)
         say(meeting.server, "answer");
         hear(meeting.client, meeting.far, "answer");
     } else {
-        await_bytes(meeting.far);
+        await_readable(meeting.far);
     }
     uint64_t took_us = clock_monotonic_us() - began_us;
     part(&meeting);
@@ -168,7 +142,7 @@ static void who_has_asked_gets_it_with_the_answer(void **state)
 static void or_after_a_while(void **state)
 {
     (void)state;
-    assert_in_range(wait_for_ticket(ASKING), HELD_MS, PATIENCE_MS);
+    assert_in_range(wait_for_ticket(ASKING), HELD_MS, PAIR_PATIENCE_MS);
 }
 
 int main(void)
