@@ -3,7 +3,7 @@
  * verdict leads to is decided in exchange.c.
  */
 #include "base/log.h"
-#include "exchange/internal.h"
+#include "exchange/deadline.h"
 
 /* Whether who asked used TLS: only a trusted proxy is believed about its own client. */
 static bool is_secure(const struct exchange *x)

@@ -3,7 +3,7 @@
  * request without content, a whole answer within its time. The client's own stream is not touched. What the
  * answer means, the policy decides.
  */
-#include "exchange/internal.h"
+#include "exchange/deadline.h"
 #include "http/hop_by_hop.h"
 #include "upstream/balancer.h"
 

@@ -3,7 +3,7 @@
  * upload keeps the minimum rate. What an expiry means, the step decides. All is lazy: a limit and progress
  * are stores, the timer is set when the exchange waits, and looks again when it fires.
  */
-#include "exchange/internal.h"
+#include "exchange/deadline.h"
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -37,10 +37,17 @@ static bool too_slow(struct exchange *x, uint64_t now_us)
     return deadline_awaits_client(x) && bytes < terms->body_min_rate * window_us / 1000000;
 }
 
+/* A client that has closed its sending side is given less time. */
+static uint64_t end_us(const struct exchange *x)
+{
+    bool hurries = x->half_closed && !x->record.tunneled;
+    return x->progress_us + (hurries ? least(x->limit_us, x->terms.half_close_timeout_us) : x->limit_us);
+}
+
 /* Has the timer look when something could be due; until then, it need not know that things have moved. */
 static void arm(struct exchange *x)
 {
-    uint64_t due_us = x->progress_us + x->limit_us;
+    uint64_t due_us = end_us(x);
     if (uploading(x) && x->terms.body_min_rate > 0)
         due_us = least(due_us, x->rate_since_us + x->terms.body_grace_us);
     if (x->leave_at_us)
@@ -52,7 +59,7 @@ static void on_timer(struct timer *timer)
 {
     struct exchange *x = MAGIC_CAST(exchange, CONTAINER_OF(timer, exchange, timer), EXCHANGE_MAGIC);
     uint64_t now_us = clock_now_us(&x->home->loop->clock);
-    x->expired = now_us - x->progress_us >= x->limit_us;
+    x->expired = now_us >= end_us(x);
     x->starved = too_slow(x, now_us);
     bool leaves = x->leave_at_us && now_us >= x->leave_at_us;
     x->leaving = x->leaving || leaves;
@@ -75,14 +82,6 @@ void deadline_upload(struct exchange *x, uint64_t limit_us)
     x->rate_bytes = x->in->rx.total;
 }
 
-void deadline_set(struct exchange *x, uint64_t limit_us)
-{
-    uint64_t half_close_us = x->terms.half_close_timeout_us;
-    x->limit_us = x->half_closed && !x->record.tunneled ? least(limit_us, half_close_us) : limit_us;
-    x->expired = false;
-    x->progress_us = clock_now_us(&x->home->loop->clock);
-}
-
 void deadline_watch(struct exchange *x)
 {
     if (!x->expired)
@@ -93,11 +92,6 @@ void deadline_limit(struct exchange *x, uint64_t limit_us)
 {
     if (limit_us != x->limit_us && !x->half_closed)
         deadline_set(x, limit_us);
-}
-
-void deadline_progress(struct exchange *x)
-{
-    x->progress_us = clock_now_us(&x->home->loop->clock);
 }
 
 void deadline_leave(struct exchange *x, enum fault why, uint64_t delay_us)

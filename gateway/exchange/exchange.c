@@ -5,6 +5,7 @@
  */
 #include "exchange/exchange.h"
 
+#include "exchange/deadline.h"
 #include "exchange/internal.h"
 #include "http/websocket.h"
 #include "upstream/balancer.h"
@@ -41,6 +42,7 @@ static enum step attempt_failed(struct exchange *x, enum fault fault, enum fault
 static enum step step_begin(struct exchange *x)
 {
     record_request(x);
+    check_scene.request = x->record.request_id.at;
     admit_begin(x);
     terms_of_client(x);
     deadline_start(x);
@@ -302,14 +304,23 @@ static enum step step_finish(struct exchange *x)
     return STEP_DONE;
 }
 
-static const struct step_row {
-    const char *name;
-    enum step (*run)(struct exchange *x);
-} steps[STEP_COUNT] = {
-#define STEP(name, doc) [STEP_##name] = {#name, step_##name},
+/* A switch, not a table of functions: each step is called here alone, and so becomes part of the loop. */
+static enum step take_step(struct exchange *x)
+{
+    switch (x->step) {
+#define STEP(name, doc)           \
+    case STEP_##name:             \
+        check_scene.step = #name; \
+        return step_##name(x);
 #include "tables/steps.def"
 #undef STEP
-};
+    case STEP_COUNT:
+    case STEP_WAIT:
+    case STEP_DONE: break;
+    }
+    CHECK(!"a step");
+    return STEP_DONE;
+}
 
 /* The client can break off at any step: its body is broken, its connection ends, or it closed its sending
  * side and nothing has moved for a while since. Otherwise the step goes on. */
@@ -334,10 +345,10 @@ static void exchange_run(struct task *task)
 {
     struct exchange *x = MAGIC_CAST(exchange, CONTAINER_OF(task, exchange, task), EXCHANGE_MAGIC);
     enum step next = x->step == STEP_begin ? STEP_begin : interrupted(x);
+    check_scene.request = x->record.request_id.at;
     while (next < STEP_COUNT) {
         x->step = next;
-        check_scene = (struct check_scene){steps[next].name, x->record.request_id.at};
-        next = steps[next].run(x);
+        next = take_step(x);
     }
     if (next == STEP_WAIT)
         deadline_watch(x);

@@ -44,8 +44,9 @@ struct terms {
     uint64_t body_min_rate, body_grace_us;              /* the same; bytes a second behind the grace */
     uint64_t between_bytes_timeout_us, idle_timeout_us; /* of the route */
     uint64_t max_body;                                  /* of the route; 0: no limit */
-    enum config_match match;                            /* of the route, whose pattern the record has */
-    struct config_on_reload on_reload;                  /* of the route */
+    uint64_t leaves_within_us;                          /* of the route's on_reload, if `leaves` */
+    bool leaves;
+    enum config_match match; /* of the route, whose pattern the record has */
 };
 
 /* One request with its response. Lives in the inbound stream's arena. */
@@ -110,35 +111,6 @@ void terms_of_route(struct exchange *x);
 
 /* Gives up the configuration, of which terms and record are left; behind the head of the response, once. */
 void pin_let_go(struct exchange *x);
-
-/* --- deadline.c: how long a step may wait --- */
-
-/* Called once, when the terms of the client are there; its write_timeout is the first limit. */
-void deadline_start(struct exchange *x);
-
-/* From now on, until called again, `limit_us` without progress wakes the exchange with `expired`. */
-void deadline_set(struct exchange *x, uint64_t limit_us);
-
-/* The same, and from now on the client owes its content at the minimum rate. */
-void deadline_upload(struct exchange *x, uint64_t limit_us);
-
-/* The exchange waits: watches over its limit. */
-void deadline_watch(struct exchange *x);
-
-/* The same, but the time without progress goes on if the limit is the one already in force. */
-void deadline_limit(struct exchange *x, uint64_t limit_us);
-
-/* Something has moved. */
-void deadline_progress(struct exchange *x);
-
-/* Whether it is the client's turn: the response is awaited, and content of the request has yet to come. */
-bool deadline_awaits_client(const struct exchange *x);
-
-/* In `delay_us`, the exchange is woken with `leaving`. */
-void deadline_leave(struct exchange *x, enum fault why, uint64_t delay_us);
-
-/* Stops watching. */
-void deadline_stop(struct exchange *x);
 
 /* --- admit.c: the policies --- */
 

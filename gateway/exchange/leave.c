@@ -3,7 +3,7 @@
  * that a new configuration does not have any more, if `on_reload` says so. Not all at once: their clients
  * come back, and somebody must take them. What leaving means for an exchange is decided in exchange.c.
  */
-#include "exchange/internal.h"
+#include "exchange/deadline.h"
 
 /* The index-th of `count` exchanges leaves in its part of the window. */
 static void leave_in_turn(struct exchange *x, enum fault why, uint64_t window_us, size_t index)
@@ -53,7 +53,6 @@ static bool is_kept(const struct config *config, const struct exchange *x)
 
 void leave_removed_route(struct exchange *x, size_t index)
 {
-    const struct config_on_reload *rule = &x->terms.on_reload;
-    if (rule->drains && x->leave_why == FAULT_NONE && !is_kept(x->home->pin->config, x))
-        leave_in_turn(x, FAULT_route_removed, rule->within_us, index);
+    if (x->terms.leaves && x->leave_why == FAULT_NONE && !is_kept(x->home->pin->config, x))
+        leave_in_turn(x, FAULT_route_removed, x->terms.leaves_within_us, index);
 }

@@ -57,8 +57,10 @@ void terms_of_route(struct exchange *x)
     x->terms.idle_timeout_us = scope->idle_timeout_us;
     x->terms.max_body = scope->max_body;
     x->terms.match = x->route->match;
-    if (scope->on_reload)
-        x->terms.on_reload = *scope->on_reload;
+    if (scope->on_reload) {
+        x->terms.leaves = scope->on_reload->drains;
+        x->terms.leaves_within_us = scope->on_reload->within_us;
+    }
 }
 
 static void keep(struct exchange *x, struct slice *text)

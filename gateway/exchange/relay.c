@@ -2,7 +2,7 @@
  * Bodies between the two streams of an exchange, each way bounded by the body's marks: what the taking side
  * has no room for stays queued, and what is queued stops the giving side's reading.
  */
-#include "exchange/internal.h"
+#include "exchange/deadline.h"
 
 /* Moves what fits; true when something moved. While the taking side waits for its socket nothing more is
  * read: a slow reader holds one block. Whether all has been handed over is known before more is asked for:

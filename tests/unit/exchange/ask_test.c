@@ -2,7 +2,7 @@
  * exchange/ask: questions to an upstream on the loopback that the tests play themselves: what is an answer,
  * what is none, when a question is put again, and that its connection goes back to the pool.
  */
-#include "exchange/internal.h"
+#include "exchange/deadline.h"
 
 #include "../upstream/cluster_scene.h"
 

@@ -2,7 +2,7 @@
  * exchange/deadline: when an exchange that waits is woken and what it then knows, with the clock set by hand.
  * How often the timer looks in between is its own affair.
  */
-#include "exchange/internal.h"
+#include "exchange/deadline.h"
 
 #include "../turning.h"
 
