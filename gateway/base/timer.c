@@ -101,12 +101,9 @@ void timer_set(struct timer_wheel *wheel, struct timer *timer, uint64_t delay_us
     timer_set_at(wheel, timer, clock_now_us(wheel->clock) + delay_us);
 }
 
-void timer_set_at(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us)
+void timer_file(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us)
 {
-    bool later = timer->deadline_us != 0 && deadline_us >= timer->deadline_us;
     timer->deadline_us = deadline_us;
-    if (list_linked(&timer->node) && later)
-        return;
     unfile(wheel, timer);
     if (!wheel->ticking) {
         wheel->done_ticks = clock_now_us(wheel->clock) / TICK_US;

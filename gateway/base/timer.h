@@ -31,8 +31,17 @@ void timer_wheel_free(struct timer_wheel **wheel);
 /* Fires `timer->fire` once `delay_us` from now; replaces an earlier deadline. */
 void timer_set(struct timer_wheel *wheel, struct timer *timer, uint64_t delay_us);
 
+/* Files the timer in the slot of its deadline; for timer_set_at(), when it is not filed in an earlier one. */
+void timer_file(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us);
+
 /* The same for a moment, which may have passed; not 0. */
-void timer_set_at(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us);
+static inline void timer_set_at(struct timer_wheel *wheel, struct timer *timer, uint64_t deadline_us)
+{
+    if (list_linked(&timer->node) && deadline_us >= timer->deadline_us)
+        timer->deadline_us = deadline_us;
+    else
+        timer_file(wheel, timer, deadline_us);
+}
 
 /* Fires it at `deadline_us` at the latest; an earlier deadline stays. For owners that look again when it
  * fires: their deadlines move later without a word to the wheel. */
