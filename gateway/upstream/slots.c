@@ -473,11 +473,9 @@ void claim_use(struct claim *claim)
     unlock(member->slots);
 }
 
-void claim_leave(struct claim *claim)
+void claim_give_up(struct claim *claim)
 {
     struct slots_member *member = claim->member;
-    if (member == NULL)
-        return;
     struct slots *slots = member->slots;
     lock(slots);
     struct tally *slot = claim->shared.slot;

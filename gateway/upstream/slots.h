@@ -120,8 +120,15 @@ struct tally *claim_slot(struct claim *claim);
 /* The slot has become a connection, to be given back by slots_free(). */
 void claim_use(struct claim *claim);
 
-/* Leaves the queue, or gives an unused slot to the next. */
-void claim_leave(struct claim *claim);
+/* For claim_leave(). */
+void claim_give_up(struct claim *claim);
+
+/* Leaves the queue, or gives an unused slot to the next; most claims have neither. */
+static inline void claim_leave(struct claim *claim)
+{
+    if (claim->member)
+        claim_give_up(claim);
+}
 
 /* A connection has ended; `spare`: it was resting. */
 void slots_free(struct slots_member *member, struct tally *tally, bool spare);
