@@ -40,7 +40,7 @@ static bool too_slow(struct exchange *x, uint64_t now_us)
 /* A client that has closed its sending side is given less time. */
 static uint64_t end_us(const struct exchange *x)
 {
-    bool hurries = x->half_closed && !x->record.tunneled;
+    bool hurries = x->half_closed && !x->tunnel;
     return x->progress_us + (hurries ? least(x->limit_us, x->terms.half_close_timeout_us) : x->limit_us);
 }
 

@@ -113,7 +113,8 @@ static enum step step_connect(struct exchange *x)
 {
     if (x->outbound == NULL) {
         x->record.attempts++;
-        x->record.endpoint = arena_slice(x->arena, x->endpoint->text);
+        endpoint_ref(&x->tried, x->endpoint);
+        x->record.endpoint = x->tried->text;
         enum fault fault = pool_take(x->endpoint, &x->claim, x->arena, &x->outbound);
         if (fault)
             return attempt_failed(x, fault, FAULT_NONE);
@@ -290,6 +291,7 @@ static enum step step_finish(struct exchange *x)
     bool lives_on = x->cause == FAULT_NONE || (replied && !fault_row(x->cause)->closes);
     deadline_stop(x);
     record_end(x);
+    endpoint_unref(&x->tried);
     if (pin)
         pipeline_finish(&x->call, x->record.status);
     pool_give(&x->outbound, x->cause);
@@ -333,7 +335,7 @@ static enum step interrupted(struct exchange *x)
     }
     if (x->expired && x->half_closed)
         return fail(x, FAULT_client_gone, FAULT_NONE);
-    if (x->leaving && !x->record.tunneled && x->cause == FAULT_NONE)
+    if (x->leaving && !x->tunnel && x->cause == FAULT_NONE)
         return fail(x, x->leave_why, FAULT_NONE);
     if (!(in->facts & STREAM_FAILED) || x->cause == in->fault)
         return x->step;

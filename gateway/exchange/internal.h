@@ -49,53 +49,54 @@ struct terms {
     enum config_match match; /* of the route, whose pattern the record has */
 };
 
-/* One request with its response. Lives in the inbound stream's arena. */
+/* One request with its response. Lives in the inbound stream's arena. What every turn touches stands in
+ * front, in a few cache lines: thousands of tunnels relay small messages. */
 struct exchange {
     uint32_t magic;
     enum step step;
     struct exchange_home *home;
-    struct pin *pin; /* NULL once it has been let go; site, route and cluster are NULL then, too */
-    struct terms terms;
-    struct list_node node; /* home->exchanges */
     struct task task;
-    struct arena *arena;
-
     struct stream *in;         /* the client's */
-    struct outbound *outbound; /* the endpoint's, from connect on; NULL again once given back */
     struct stream *out;        /* outbound->stream, or NULL */
-
-    struct slice remote; /* the client's address, as text */
-    bool trusted;        /* it is a trusted proxy's */
-    struct slice proto;  /* "https" or "http", as it says; empty when it does not */
-    struct target target;
-    struct authority authority;
-    const struct config_site *site;
-    const struct config_route *route;
-    struct cluster *cluster;
-    struct endpoint *endpoint; /* chosen for the coming attempt; valid between pick and connect */
-    struct claim claim;        /* its place among those that want a connection */
-    uint64_t queued_at_us;     /* when it began to wait for its turn; 0: it did not, in this attempt */
+    struct outbound *outbound; /* the endpoint's, from connect on; NULL again once given back */
     bool uploaded;             /* the whole request has been handed to the outbound stream */
     bool downloaded;           /* the whole response has been handed to the inbound stream */
     bool half_closed;          /* the client has closed its sending side behind its request */
     bool responding;           /* a final response head has been sent to the client */
-    unsigned interims;
-    struct policy_call call;
-    struct asking *asking;    /* NULL unless a policy asks; see ask.c */
-    struct reply *reply;      /* NULL unless the response is made here */
-    struct tunnel *tunnel;    /* NULL before the switch of protocols */
-    enum fault cause, detail; /* why it did not end well */
+    bool expired, starved;     /* the timer's verdict: no progress, or the client sends too slowly */
+    bool leaving;              /* it is time to end for the gateway's sake */
+    bool trusted;              /* the client's address is a trusted proxy's */
+    enum fault cause, detail;  /* why it did not end well */
 
-    struct timer timer;                 /* see deadline.c */
-    uint64_t limit_us;                  /* how long the step may see no progress */
-    uint64_t progress_us;               /* when something last moved */
+    uint64_t limit_us;    /* how long the step may see no progress */
+    uint64_t progress_us; /* when something last moved */
+    uint64_t leave_at_us; /* when it has to end for the gateway's sake; 0: not */
+    struct timer timer;   /* see deadline.c */
+    struct terms terms;
+    struct tunnel *tunnel; /* NULL before the switch of protocols */
+    struct asking *asking; /* NULL unless a policy asks; see ask.c */
+    struct reply *reply;   /* NULL unless the response is made here */
+
+    struct arena *arena;
+    struct pin *pin;       /* NULL once it has been let go; site, route and cluster are NULL then, too */
+    struct list_node node; /* home->exchanges */
+    const struct config_site *site;
+    const struct config_route *route;
+    struct cluster *cluster;
+    struct endpoint *endpoint; /* chosen for the coming attempt; valid between pick and connect */
+    struct endpoint *tried;    /* in the last attempt; the record names it */
+    struct claim claim;        /* its place among those that want a connection */
+    uint64_t queued_at_us;     /* when it began to wait for its turn; 0: it did not, in this attempt */
     uint64_t rate_since_us, rate_bytes; /* the upload's window for the minimum body rate */
-    uint64_t leave_at_us;               /* when it has to end for the gateway's sake; 0: not */
-    enum fault leave_why;               /* why it then has to */
-    bool leaving;                       /* it is time */
-    bool expired, starved;              /* the timer's verdict: no progress, or the client sends too slowly */
-
     uint64_t begun_us;
+    unsigned interims;
+    enum fault leave_why; /* why it has to end */
+
+    struct slice remote; /* the client's address, as text */
+    struct slice proto;  /* "https" or "http", as a trusted proxy says; empty when none does */
+    struct target target;
+    struct authority authority;
+    struct policy_call call;
     struct record record;
 };
 
@@ -215,6 +216,10 @@ void record_request(struct exchange *x);
 void record_end(struct exchange *x);
 
 /* Microseconds since the exchange began; at least 1. */
-uint64_t record_elapsed_us(const struct exchange *x);
+static inline uint64_t record_elapsed_us(const struct exchange *x)
+{
+    uint64_t elapsed_us = clock_now_us(&x->home->loop->clock) - x->begun_us;
+    return elapsed_us ? elapsed_us : 1;
+}
 
 #endif

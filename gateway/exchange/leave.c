@@ -20,7 +20,7 @@ void exchange_home_drain(struct exchange_home *home)
     for (struct list_node *node = list_first(&home->exchanges); node;
          node = list_next(&home->exchanges, node), index++) {
         struct exchange *x = CONTAINER_OF(node, exchange, node);
-        if (x->record.tunneled && !x->leaving)
+        if (x->tunnel && !x->leaving)
             leave_in_turn(x, FAULT_shutdown, window_us, index);
     }
 }

@@ -7,12 +7,6 @@
 
 enum { STATUS_CLIENT_GONE = 499 };
 
-uint64_t record_elapsed_us(const struct exchange *x)
-{
-    uint64_t elapsed_us = clock_now_us(&x->home->loop->clock) - x->begun_us;
-    return elapsed_us ? elapsed_us : 1;
-}
-
 static struct slice value_of(const struct fields *fields, enum field_id id)
 {
     const struct field *field = fields_find(fields, id);

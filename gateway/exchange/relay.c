@@ -23,7 +23,7 @@ enum fault relay_up(struct exchange *x)
     struct stream *in = x->in;
     if (x->uploaded || x->out == NULL)
         return FAULT_NONE;
-    if (!x->record.tunneled && x->terms.max_body && in->rx.total > x->terms.max_body)
+    if (!x->tunnel && x->terms.max_body && in->rx.total > x->terms.max_body)
         return FAULT_body_too_large;
     if (pump(in, x->out, x->call.drops_trailers ? NULL : &in->rx_trailers, &x->uploaded))
         deadline_progress(x);
@@ -39,7 +39,7 @@ void relay_down(struct exchange *x)
     if (pump(x->out, x->in, &x->out->rx_trailers, &x->downloaded) || (x->in->facts & STREAM_ROOM))
         deadline_progress(x);
     x->in->facts &= ~(unsigned)STREAM_ROOM;
-    if (x->downloaded && !x->record.tunneled) {
+    if (x->downloaded && !x->tunnel) {
         pool_give(&x->outbound, FAULT_NONE);
         x->out = NULL;
     }

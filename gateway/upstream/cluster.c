@@ -180,6 +180,13 @@ static struct endpoint *endpoint_new(struct cluster *cluster, const struct addre
     return endpoint;
 }
 
+void endpoint_ref(struct endpoint **held, struct endpoint *endpoint)
+{
+    endpoint->refs++;
+    endpoint_unref(held);
+    *held = endpoint;
+}
+
 void endpoint_unref(struct endpoint **endpoint_at)
 {
     struct endpoint *endpoint = *endpoint_at;

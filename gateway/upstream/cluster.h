@@ -24,7 +24,7 @@ struct endpoint {
     struct list idle;        /* struct outbound: connections without an exchange, the warmest first */
     struct list channels;    /* struct channel: HTTP/2 connections that take streams */
     uint32_t streams_max;    /* what the last of them was allowed; 0: none has been yet */
-    uint32_t refs;           /* the cluster's and each outbound's */
+    uint32_t refs;           /* the cluster's, each outbound's, and of exchanges that have tried it */
     uint32_t connections;    /* of this thread; with HTTP/2 those that streams share */
     struct tally *tally;     /* those of all threads; NULL: not bounded */
     uint64_t avoid_until_us; /* connecting failed: others are preferred until then */
@@ -100,6 +100,9 @@ void endpoint_gain(struct endpoint *endpoint, struct claim *claim);
 
 /* One connection has ended; `spare`: it was resting. */
 void endpoint_lose(struct endpoint *endpoint, bool spare);
+
+/* Holds an endpoint instead of the one that was held there, if any. */
+void endpoint_ref(struct endpoint **held, struct endpoint *endpoint);
 
 /* Gives up a reference to an endpoint and stores NULL. Accepts NULL. */
 void endpoint_unref(struct endpoint **endpoint);

@@ -141,7 +141,8 @@ static void half_closed_clients_have_less_time(void **state)
     deadline_set(&x, 60 * SECOND_US);
     deadline_watch(&x);
     assert_woken_after(3);
-    x.record.tunneled = true;
+    struct tunnel tunnel = {.decided = false};
+    x.tunnel = &tunnel;
     deadline_set(&x, 60 * SECOND_US);
     deadline_watch(&x);
     assert_woken_after(60);
