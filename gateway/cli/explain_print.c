@@ -336,7 +336,7 @@ static bool has_name(const struct fields *fields, struct slice name)
 /* The fields of a head that was written, which has no surprises. */
 static struct fields read_lines(struct arena *arena, struct slice lines)
 {
-    struct fields fields = {NULL, 0, 0};
+    struct fields fields = {.count = 0};
     const char *end_of_line;
     while ((end_of_line = memmem(lines.at, lines.len, "\r\n", 2)) != lines.at) {
         struct slice line = slice_make(lines.at, (size_t)(end_of_line - lines.at));

@@ -53,22 +53,43 @@ static enum fault stop_fault(const struct head *head, enum fault otherwise)
     return torn ? FAULT_bad_line_ending : otherwise;
 }
 
-/* RFC 9112 section 5.1 allows no space before the colon (A8), and section 5.2 no folded line (A7). */
-static enum fault name_fault(const struct head *head, const char *start)
+/* One field line. */
+struct line {
+    enum field_id id;
+    struct slice name, value;
+};
+
+/* RFC 9112 section 5.1 allows no space before the colon (A8), and section 5.2 no folded line (A7). Lengths
+ * are kept in 16 and 32 bits: a longer name is too large. */
+static enum fault take_strange_name(struct head *head, struct line *line)
 {
-    bool folded = head->at == start && (*start == ' ' || *start == '\t');
-    return folded ? FAULT_folded_field : stop_fault(head, FAULT_bad_field_name);
+    const char *start = head->at;
+    line->name = take_token(head);
+    if (line->name.len == 0 && (*start == ' ' || *start == '\t'))
+        return FAULT_folded_field;
+    if (line->name.len == 0 || *head->at != ':')
+        return stop_fault(head, FAULT_bad_field_name);
+    return line->name.len > UINT16_MAX ? FAULT_head_too_large : FAULT_NONE;
 }
 
-/* One field line, RFC 9112 section 5, with its CR LF. Lengths are kept in 16 and 32 bits: a longer name is
- * too large. */
-static inline enum fault take_field(struct head *head, struct slice *name_out, struct slice *value_out)
+/* Up to the colon. A name that we know is a token. */
+static inline enum fault take_name(struct head *head, struct line *line)
 {
-    struct slice name = take_token(head);
-    if (name.len == 0 || *head->at != ':')
-        return name_fault(head, name.at);
-    if (name.len > UINT16_MAX)
-        return FAULT_head_too_large;
+    const char *colon = memchr(head->at, ':', (size_t)(head->end - head->at));
+    line->name = slice_make(head->at, colon ? (size_t)(colon - head->at) : 0);
+    line->id = field_id_of(line->name);
+    if (line->id == FIELD_other)
+        return take_strange_name(head, line);
+    head->at = colon;
+    return FAULT_NONE;
+}
+
+/* RFC 9112 section 5, with the CR LF. */
+static inline enum fault take_field(struct head *head, struct line *line)
+{
+    enum fault fault = take_name(head, line);
+    if (fault)
+        return fault;
     head->at++;
     while (*head->at == ' ' || *head->at == '\t')
         head->at++;
@@ -80,32 +101,31 @@ static inline enum fault take_field(struct head *head, struct slice *name_out, s
     while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t'))
         value_end--;
     head->at += 2;
-    *name_out = name;
-    *value_out = slice_make(value, (size_t)(value_end - value));
+    line->value = slice_make(value, (size_t)(value_end - value));
     return FAULT_NONE;
 }
 
 /* What shall become of a field line. */
 enum fields_kind { HEAD_FIELDS, TRAILER_FIELDS };
 
-static bool is_wanted(struct slice name, enum fields_kind kind)
+static bool is_wanted(enum field_id id, enum fields_kind kind)
 {
-    return kind == HEAD_FIELDS || (field_traits(field_id_of(name)) & TRAIT_NO_TRAILER) == 0;
+    return kind == HEAD_FIELDS || (field_traits(id) & TRAIT_NO_TRAILER) == 0;
 }
 
 /* All field lines and the empty line, which must be the end of the text. */
 static enum fault take_fields(struct head *head, enum fields_kind kind, struct arena *arena,
                               struct fields *fields)
 {
-    struct slice name, value;
+    struct line line;
     while (*head->at != '\r') {
-        enum fault fault = take_field(head, &name, &value);
+        enum fault fault = take_field(head, &line);
         if (fault)
             return fault;
         if (fields->count == UINT16_MAX)
             return FAULT_too_many_fields;
-        if (is_wanted(name, kind))
-            fields_add(fields, arena, name, value);
+        if (is_wanted(line.id, kind))
+            fields_append(fields, arena, line.id, line.name, line.value);
     }
     if (!at_line_end(head))
         return FAULT_bad_line_ending;
@@ -214,16 +234,16 @@ static enum fault take_status_line(struct head *head, struct message *response)
 enum fault h1_parse_request(struct slice text, struct arena *arena, struct message *request_out)
 {
     struct head head = {text.at, text.at + text.len};
-    struct message request = {.method = METHOD_OTHER};
+    *request_out = (struct message){.method = METHOD_OTHER};
     if (!is_delimited(text, false))
         return FAULT_bad_line_ending;
-    enum fault fault = take_request_line(&head, &request);
+    enum fault fault = take_request_line(&head, request_out);
     if (!fault)
-        fault = take_fields(&head, HEAD_FIELDS, arena, &request.fields);
+        fault = take_fields(&head, HEAD_FIELDS, arena, &request_out->fields);
     if (!fault)
-        fault = framing_of_request(&request);
-    if (!fault)
-        *request_out = request;
+        fault = framing_of_request(request_out, arena);
+    if (fault)
+        *request_out = (struct message){.method = METHOD_OTHER};
     return fault;
 }
 
@@ -231,16 +251,16 @@ enum fault h1_parse_response(struct slice text, enum method request_method, stru
                              struct message *response_out)
 {
     struct head head = {text.at, text.at + text.len};
-    struct message response = {.method = METHOD_OTHER};
+    *response_out = (struct message){.method = METHOD_OTHER};
     if (!is_delimited(text, false))
         return FAULT_bad_line_ending;
-    enum fault fault = take_status_line(&head, &response);
+    enum fault fault = take_status_line(&head, response_out);
     if (!fault)
-        fault = take_fields(&head, HEAD_FIELDS, arena, &response.fields);
+        fault = take_fields(&head, HEAD_FIELDS, arena, &response_out->fields);
     if (!fault)
-        fault = framing_of_response(&response, request_method);
-    if (!fault)
-        *response_out = response;
+        fault = framing_of_response(response_out, request_method);
+    if (fault)
+        *response_out = (struct message){.method = METHOD_OTHER};
     return fault;
 }
 

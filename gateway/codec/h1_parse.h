@@ -45,7 +45,7 @@ MUST_USE enum fault h1_head_scan(struct slice unread, const struct h1_limits *li
 size_t h1_skip_empty_lines(struct slice unread);
 
 /* Parses a request head that h1_head_scan delimited, framing_of_request() included. The message's slices
- * point into `head`, its field array lives in the arena. */
+ * point into `head`, its field array lives in the arena. Empty on a fault. */
 MUST_USE enum fault h1_parse_request(struct slice head, struct arena *arena, struct message *request_out);
 
 /* Parses a response head likewise; `request_method` decides whether content follows. */

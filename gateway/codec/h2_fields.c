@@ -254,7 +254,7 @@ enum h2_verdict h2_head_end(struct h2_head *head, bool end_stream, struct messag
         }
         ask_upgrade(head, request_out);
     }
-    enum fault fault = framing_of_request(request_out);
+    enum fault fault = framing_of_request(request_out, head->arena);
     if (fault)
         worsen(head, H2_REFUSED, fault);
     else

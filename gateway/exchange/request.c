@@ -30,9 +30,7 @@ void request_suppose_site(struct exchange *x)
 enum fault request_read_target(struct exchange *x)
 {
     struct message *request = &x->in->rx_head;
-    struct slice authority = request->authority;
-    if (authority.len > 0 && !authority_parse(authority, x->arena, &x->authority))
-        return FAULT_bad_host;
+    x->authority = request->split;
     x->record.host = x->authority.host;
     find_site(x);
     if (request->method == METHOD_TRACE)

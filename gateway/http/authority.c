@@ -4,7 +4,9 @@
  * sub-delims, no empty port; a name that two parsers may read in two ways must not choose a site (A30). Knows
  * no site and no resolver.
  */
-#include "http/target.h"
+#include "http/authority.h"
+
+#include "http/bytes.h"
 
 #include <arpa/inet.h>
 
@@ -13,12 +15,6 @@ enum { HOST_MAX = 255, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-static bool is_name_byte(char c)
-{
-    char lower = ascii_lower(c);
-    return (lower >= 'a' && lower <= 'z') || is_digit(c) || c == '-' || c == '_';
 }
 
 /* One to five digits without a leading zero: ":080" and ":0" are spellings some parser takes for another
@@ -39,20 +35,6 @@ static bool parse_port(struct slice text, unsigned *port_out)
     return true;
 }
 
-/* Labels of letters, digits, '-' and '_', none of them empty. Addresses in IPv4 are such names too. */
-static bool is_reg_name(struct slice name)
-{
-    bool in_label = false;
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.at[i] != '.' && !is_name_byte(name.at[i]))
-            return false;
-        if (name.at[i] == '.' && !in_label)
-            return false;
-        in_label = name.at[i] != '.';
-    }
-    return in_label && name.len <= HOST_MAX;
-}
-
 static bool is_ipv6_literal(struct slice bracketed)
 {
     char text[INET6_ADDRSTRLEN];
@@ -65,55 +47,58 @@ static bool is_ipv6_literal(struct slice bracketed)
     return inet_pton(AF_INET6, text, &address) == 1;
 }
 
-static bool split_bracketed(struct slice text, struct slice *host_out, struct slice *rest_out)
+/* host[:port] where the host ends. */
+struct cut {
+    struct slice host, rest;
+    bool has_upper;
+};
+
+static bool cut_bracketed(struct slice text, struct cut *cut)
 {
     const char *close = memchr(text.at, ']', text.len);
     if (close == NULL)
         return false;
     size_t len = (size_t)(close - text.at) + 1;
-    *host_out = slice_make(text.at, len);
-    *rest_out = slice_after(text, len);
-    return is_ipv6_literal(*host_out);
+    *cut = (struct cut){slice_make(text.at, len), slice_after(text, len),
+                        bytes_classes(slice_make(text.at, len)) & BYTE_UPPER};
+    return is_ipv6_literal(cut->host);
 }
 
-/* A trailing dot says that the name is absolute; it is the same host without it. */
-static bool split_name(struct slice text, struct slice *host_out, struct slice *rest_out)
+/* Labels of letters, digits, '-' and '_', none of them empty. Addresses in IPv4 are such names too. A
+ * trailing dot says that the name is absolute; it is the same host without it. */
+static bool cut_name(struct slice text, struct cut *cut)
 {
-    const char *colon = memchr(text.at, ':', text.len);
-    struct slice name = slice_make(text.at, colon ? (size_t)(colon - text.at) : text.len);
-    *rest_out = slice_after(text, name.len);
-    if (name.len > 0 && name.at[name.len - 1] == '.')
-        name.len--;
-    *host_out = name;
-    return is_reg_name(name);
+    const char *at = text.at, *end = text.at + text.len;
+    unsigned classes = 0;
+    char before = '.';
+    for (; at < end && byte_is(*at, BYTE_HOST); at++) {
+        if (*at == '.' && before == '.')
+            return false;
+        classes |= byte_classes_of[(unsigned char)*at];
+        before = *at;
+    }
+    size_t len = (size_t)(at - text.at), dot = len > 0 && before == '.';
+    *cut = (struct cut){slice_make(text.at, len - dot), slice_after(text, len), classes & BYTE_UPPER};
+    return len - dot > 0 && len - dot <= HOST_MAX;
 }
 
 static struct slice lower_case(struct slice host, struct arena *arena)
 {
-    size_t i = 0;
-    while (i < host.len && host.at[i] == ascii_lower(host.at[i]))
-        i++;
-    if (i == host.len)
-        return host;
     char *copy = arena_copy(arena, host);
-    for (; i < host.len; i++)
+    for (size_t i = 0; i < host.len; i++)
         copy[i] = ascii_lower(copy[i]);
     return slice_make(copy, host.len);
 }
 
 bool authority_parse(struct slice text, struct arena *arena, struct authority *authority_out)
 {
-    struct authority authority = {.port = 0};
-    struct slice rest;
-    if (text.len == 0)
+    struct cut cut;
+    unsigned port = 0;
+    if (text.len == 0 || !(text.at[0] == '[' ? cut_bracketed(text, &cut) : cut_name(text, &cut)))
         return false;
-    bool split = text.at[0] == '[' ? split_bracketed(text, &authority.host, &rest)
-                                   : split_name(text, &authority.host, &rest);
-    if (!split)
+    if (cut.rest.len > 0 && (cut.rest.at[0] != ':' || !parse_port(slice_after(cut.rest, 1), &port)))
         return false;
-    if (rest.len > 0 && (rest.at[0] != ':' || !parse_port(slice_after(rest, 1), &authority.port)))
-        return false;
-    authority.host = lower_case(authority.host, arena);
-    *authority_out = authority;
+    authority_out->host = cut.has_upper ? lower_case(cut.host, arena) : cut.host;
+    authority_out->port = port;
     return true;
 }

@@ -15,11 +15,12 @@
 
 /* Classes of a byte, to be tested with byte_is(). */
 enum byte_class {
-    BYTE_TOKEN = 1,  /* tchar, RFC 9110 section 5.6.2 */
-    BYTE_TARGET = 2, /* VCHAR: what a request-target may hold before its own grammar is asked */
-    BYTE_VALUE = 4,  /* field-content, RFC 9110 section 5.5: HT, SP, VCHAR, obs-text */
-    BYTE_HOST = 8,   /* letters, digits, '-', '_' and '.': the hosts that authority_parse() takes */
-    BYTE_BASE64 = 16 /* the alphabet of RFC 4648 section 4, without padding */
+    BYTE_TOKEN = 1,   /* tchar, RFC 9110 section 5.6.2 */
+    BYTE_TARGET = 2,  /* VCHAR: what a request-target may hold before its own grammar is asked */
+    BYTE_VALUE = 4,   /* field-content, RFC 9110 section 5.5: HT, SP, VCHAR, obs-text */
+    BYTE_HOST = 8,    /* letters, digits, '-', '_' and '.': the hosts that authority_parse() takes */
+    BYTE_BASE64 = 16, /* the alphabet of RFC 4648 section 4, without padding */
+    BYTE_UPPER = 32   /* letters in upper case */
 };
 
 /* The classes of every byte, enum byte_class. */
@@ -43,6 +44,15 @@ static inline const char *bytes_skip(const char *at, const char *end, enum byte_
 static inline bool bytes_all(struct slice s, enum byte_class class)
 {
     return s.len == 0 || bytes_skip(s.at, s.at + s.len, class) == s.at + s.len;
+}
+
+/* The classes that any of the bytes belongs to. */
+static inline unsigned bytes_classes(struct slice s)
+{
+    unsigned classes = 0;
+    for (size_t i = 0; i < s.len; i++)
+        classes |= byte_classes_of[(unsigned char)s.at[i]];
+    return classes;
 }
 
 /* Whether the slice is a token of RFC 9110 section 5.6.2; an empty one is not. */

@@ -29,6 +29,16 @@ static const struct row rows[FIELD_ID_COUNT] = {
 #undef FIELD
 };
 
+const uint64_t fields_of_one_hop = 0
+#define FIELD(id, text, flags) | ((flags) & (HOP | FRAMING) ? FIELD_BIT(FIELD_##id) : 0)
+#include "tables/field_names.def"
+#undef FIELD
+    ;
+#define FIELD(id, text, flags) \
+    _Static_assert(FIELD_##id < 63 || ((flags) & (HOP | FRAMING)) == 0, "such a name needs its own bit");
+#include "tables/field_names.def"
+#undef FIELD
+
 /* match_of_length() has a case for every length up to this one. */
 enum { LONGEST_NAME = 36 };
 #define FIELD(id, text, flags) \
@@ -98,10 +108,8 @@ unsigned field_traits(enum field_id id)
     return rows[id].traits;
 }
 
-static struct field *next_field(struct fields *fields, struct arena *arena)
+static void grow(struct fields *fields, struct arena *arena)
 {
-    if (fields->count < fields->capacity)
-        return &fields->at[fields->count++];
     CHECK(fields->count < MOST_FIELDS);
     unsigned capacity = fields->capacity ? fields->capacity * 2u : FIRST_CAPACITY;
     if (capacity > MOST_FIELDS)
@@ -111,39 +119,43 @@ static struct field *next_field(struct fields *fields, struct arena *arena)
         memcpy(at, fields->at, fields->count * sizeof *at);
     fields->at = at;
     fields->capacity = (uint16_t)capacity;
-    return &fields->at[fields->count++];
 }
+
+_Static_assert(FIELD_ID_COUNT <= UINT8_MAX, "ids are kept in a byte");
 
 /* The limits on a head keep names and values far below what the lengths can hold. Members are stored one by
  * one: a struct that is put together on the stack and copied costs a failed store-to-load forwarding for
  * every field. */
-static void add(struct fields *fields, struct arena *arena, struct slice name, struct slice value,
-                enum field_id id)
+void fields_append(struct fields *fields, struct arena *arena, enum field_id id, struct slice name,
+                   struct slice value)
 {
     CHECK(name.len <= UINT16_MAX && value.len <= UINT32_MAX);
-    struct field *field = next_field(fields, arena);
+    if (fields->count == fields->capacity)
+        grow(fields, arena);
+    struct field *field = &fields->at[fields->count++];
     field->name = name.at;
     field->value = value.at;
     field->value_len = (uint32_t)value.len;
     field->name_len = (uint16_t)name.len;
     field->id = (uint8_t)id;
     field->marks = 0;
+    fields->seen |= FIELD_BIT(id);
 }
-
-_Static_assert(FIELD_ID_COUNT <= UINT8_MAX, "ids are kept in a byte");
 
 void fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value)
 {
-    add(fields, arena, name, value, field_id_of(name));
+    fields_append(fields, arena, field_id_of(name), name, value);
 }
 
 void fields_add_id(struct fields *fields, struct arena *arena, enum field_id id, struct slice value)
 {
-    add(fields, arena, field_id_name(id), value, id);
+    fields_append(fields, arena, id, field_id_name(id), value);
 }
 
 void fields_remove(struct fields *fields, enum field_id id)
 {
+    if (!fields_may_have(fields, id))
+        return;
     for (unsigned i = 0; i < fields->count; i++)
         if (fields->at[i].id == id)
             fields->at[i].marks |= FIELD_GONE;
@@ -163,6 +175,8 @@ static bool present(const struct field *field, enum field_id id)
 
 const struct field *fields_find(const struct fields *fields, enum field_id id)
 {
+    if (!fields_may_have(fields, id))
+        return NULL;
     for (unsigned i = 0; i < fields->count; i++)
         if (present(&fields->at[i], id))
             return &fields->at[i];
@@ -188,6 +202,8 @@ static bool list_has(struct slice list, struct slice token)
 
 bool fields_list_has(const struct fields *fields, enum field_id id, struct slice token)
 {
+    if (!fields_may_have(fields, id))
+        return false;
     for (unsigned i = 0; i < fields->count; i++)
         if (present(&fields->at[i], id) && list_has(field_value(&fields->at[i]), token))
             return true;

@@ -2,7 +2,8 @@
  * The fields of a message (RFC 9110 section 5): an array in the order of arrival. Names and values are slices
  * into the block or arena that the message lives in. A field is removed by a mark, never by moving the
  * others, so iterate with the index and skip FIELD_GONE. Names that Portico knows carry an id; compare ids,
- * not text.
+ * not text. Most questions are about fields that are not there: a bit for each id that was ever added answers
+ * those.
  */
 #ifndef PORTICO_HTTP_FIELDS_H
 #define PORTICO_HTTP_FIELDS_H
@@ -44,12 +45,25 @@ struct field {
     uint8_t marks; /* enum field_mark */
 };
 
-/* A message's field lines. */
+/* A message's field lines. All zero is none. */
 struct fields {
     struct field *at;
     uint16_t count;
     uint16_t capacity;
+    uint64_t seen; /* FIELD_BIT() of every id that was added, gone or not */
 };
+
+/* The bit of an id in fields.seen. The last ids of the table share one. */
+#define FIELD_BIT(id) ((uint64_t)1 << ((id) < 63 ? (id) : 63))
+
+/* The bits of the ids with TRAIT_HOP or TRAIT_FRAMING. They share none with other ids. */
+extern const uint64_t fields_of_one_hop;
+
+/* False: no field with this id is present. */
+static inline bool fields_may_have(const struct fields *fields, enum field_id id)
+{
+    return (fields->seen & FIELD_BIT(id)) != 0;
+}
 
 /* The id of a name, ignoring case; FIELD_other when it is not in the table. Cost does not grow with the
  * table. */
@@ -61,11 +75,15 @@ struct slice field_id_name(enum field_id id);
 /* Traits of an id, enum field_trait; 0 for FIELD_other. */
 unsigned field_traits(enum field_id id);
 
-/* Appends a field; name and value must outlive the fields. The array grows inside the arena. The id is looked
- * up. */
+/* Appends a field with this name, whose id is known; name and value must outlive the fields. The array grows
+ * inside the arena. */
+void fields_append(struct fields *fields, struct arena *arena, enum field_id id, struct slice name,
+                   struct slice value);
+
+/* The same; the id is looked up. */
 void fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value);
 
-/* Appends a field with a known id, its name taken from the table. */
+/* The same; the name is taken from the table. */
 void fields_add_id(struct fields *fields, struct arena *arena, enum field_id id, struct slice value);
 
 /* Marks every field with this id as gone. */

@@ -1,7 +1,7 @@
 /*
  * Where a message ends and whether its connection goes on, for http/framing.h. Called by the HTTP/1 parser
- * for every head, so the fields are walked once and only what was found is looked at. All that two recipients
- * could frame in two ways is refused here, not repaired. Never sees a byte that is not part of a parsed
+ * for every head, so it asks only for fields that have been seen. All that two recipients could frame in two
+ * ways is refused here, not repaired. Never sees a byte that is not part of a parsed
  * field.
  */
 #include "http/framing.h"
@@ -9,59 +9,21 @@
 #include "http/bytes.h"
 #include "http/hop_by_hop.h"
 
-/* The fields that say something about framing; SLOT_NONE collects all others. */
-enum slot {
-    SLOT_NONE = 0,
-    SLOT_HOST,
-    SLOT_CONNECTION,
-    SLOT_CONTENT_LENGTH,
-    SLOT_TRANSFER_ENCODING,
-    SLOT_EXPECT,
-    SLOT_UPGRADE,
-    SLOT_WEBSOCKET_KEY,
-    SLOT_WEBSOCKET_VERSION,
-    SLOT_COUNT
+/* The fields with one id: how many there are, and the value of the first. */
+struct found {
+    unsigned count;
+    struct slice value;
 };
 
-static const uint8_t slot_of[FIELD_ID_COUNT] = {
-    [FIELD_host] = SLOT_HOST,
-    [FIELD_connection] = SLOT_CONNECTION,
-    [FIELD_content_length] = SLOT_CONTENT_LENGTH,
-    [FIELD_transfer_encoding] = SLOT_TRANSFER_ENCODING,
-    [FIELD_expect] = SLOT_EXPECT,
-    [FIELD_upgrade] = SLOT_UPGRADE,
-    [FIELD_sec_websocket_key] = SLOT_WEBSOCKET_KEY,
-    [FIELD_sec_websocket_version] = SLOT_WEBSOCKET_VERSION,
-};
-
-/* How often each of them was found, and where last. */
-struct survey {
-    struct {
-        const struct field *last;
-        unsigned count;
-    } of[SLOT_COUNT];
-};
-
-static void take_survey(const struct fields *fields, struct survey *survey)
+static struct found find(const struct fields *fields, enum field_id id)
 {
-    *survey = (struct survey){0};
-    for (unsigned i = 0; i < fields->count; i++) {
+    struct found found = {.count = 0};
+    for (unsigned i = 0; fields_may_have(fields, id) && i < fields->count; i++) {
         const struct field *field = &fields->at[i];
-        unsigned slot = field->marks & FIELD_GONE ? SLOT_NONE : slot_of[field->id];
-        survey->of[slot].last = field;
-        survey->of[slot].count++;
+        if (field->id == id && !(field->marks & FIELD_GONE) && found.count++ == 0)
+            found.value = field_value(field);
     }
-}
-
-static unsigned count_of(const struct survey *survey, enum slot slot)
-{
-    return survey->of[slot].count;
-}
-
-/* The value of a field that was found. */
-static struct slice value_of(const struct survey *survey, enum slot slot)
-{
-    return field_value(survey->of[slot].last);
+    return found;
 }
 
 static bool parse_digits(struct slice digits, uint64_t *number_out)
@@ -92,16 +54,15 @@ bool content_length_parse(struct slice value, uint64_t *length_out)
 }
 
 /* Every Content-Length field must be the same list of the same number. */
-static enum fault read_content_length(const struct fields *fields, const struct survey *survey,
+static enum fault read_content_length(const struct fields *fields, const struct found *found,
                                       struct framing *framing)
 {
-    struct slice value = value_of(survey, SLOT_CONTENT_LENGTH);
-    if (!content_length_parse(value, &framing->length))
+    if (!content_length_parse(found->value, &framing->length))
         return FAULT_bad_content_length;
-    for (unsigned i = 0; count_of(survey, SLOT_CONTENT_LENGTH) > 1 && i < fields->count; i++) {
+    for (unsigned i = 0; found->count > 1 && i < fields->count; i++) {
         const struct field *field = &fields->at[i];
-        bool same = slot_of[field->id] != SLOT_CONTENT_LENGTH || field->marks & FIELD_GONE ||
-                    slice_equal(field_value(field), value);
+        bool same = field->id != FIELD_content_length || field->marks & FIELD_GONE ||
+                    slice_equal(field_value(field), found->value);
         if (!same)
             return FAULT_bad_content_length;
     }
@@ -135,15 +96,13 @@ static enum fault refuse_codings(const struct fields *fields)
     return fault ? fault : FAULT_unknown_transfer_coding;
 }
 
-static enum fault read_transfer_encoding(const struct message *message, const struct survey *survey,
+static enum fault read_transfer_encoding(const struct message *message, const struct found *found,
                                          struct framing *framing)
 {
     /* RFC 9112 section 6.1: a sender of HTTP/1.0 does not know what it says (A4). */
     if (message->version_minor == 0)
         return FAULT_bad_transfer_encoding;
-    bool chunked = count_of(survey, SLOT_TRANSFER_ENCODING) == 1 &&
-                   slice_equal_nocase(value_of(survey, SLOT_TRANSFER_ENCODING), SLICE("chunked"));
-    if (!chunked)
+    if (found->count > 1 || !slice_equal_nocase(found->value, SLICE("chunked")))
         return refuse_codings(&message->fields);
     framing->kind = FRAMING_STREAM;
     return FAULT_NONE;
@@ -152,60 +111,25 @@ static enum fault read_transfer_encoding(const struct message *message, const st
 /* What the fields alone say of the content. RFC 9112 section 6.3 lets Transfer-Encoding win over
  * Content-Length; whoever sends both is answered with a refusal instead (A1). FRAMING_NONE without a length
  * when there is neither. */
-static enum fault read_framing(const struct message *message, const struct survey *survey,
-                               struct framing *framing)
+static enum fault read_framing(struct message *message)
 {
-    bool has_length = count_of(survey, SLOT_CONTENT_LENGTH) > 0;
-    bool has_coding = count_of(survey, SLOT_TRANSFER_ENCODING) > 0;
-    if (has_length && has_coding)
+    struct found length = find(&message->fields, FIELD_content_length);
+    struct found coding = find(&message->fields, FIELD_transfer_encoding);
+    message->framing = (struct framing){.kind = FRAMING_NONE};
+    if (length.count > 0 && coding.count > 0)
         return FAULT_framing_conflict;
-    if (has_length)
-        return read_content_length(&message->fields, survey, framing);
-    return has_coding ? read_transfer_encoding(message, survey, framing) : FAULT_NONE;
+    if (length.count > 0)
+        return read_content_length(&message->fields, &length, &message->framing);
+    return coding.count > 0 ? read_transfer_encoding(message, &coding, &message->framing) : FAULT_NONE;
 }
 
-static enum fault read_connection(struct message *message, const struct survey *survey,
-                                  struct connection_options *options)
+static enum fault read_connection(struct message *message, struct connection_options *options_out)
 {
-    enum fault fault = FAULT_NONE;
-    if (count_of(survey, SLOT_CONNECTION) > 0)
-        fault = connection_options_read(&message->fields, options);
+    enum fault fault = connection_options_read(&message->fields, options_out);
     /* RFC 9112 section 9.3 */
-    message->keep_alive = !options->close && (message->version_minor > 0 || options->keep_alive);
+    message->keep_alive =
+        !fault && !options_out->close && (message->version_minor > 0 || options_out->keep_alive);
     return fault;
-}
-
-/* ":port": one to five digits without a leading zero, as authority_parse() takes it. */
-static bool is_port(struct slice text)
-{
-    uint64_t port;
-    return text.len >= 2 && text.len <= 6 && text.at[0] == ':' && text.at[1] != '0' &&
-           parse_digits(slice_after(text, 1), &port) && port <= UINT16_MAX;
-}
-
-static bool is_ipv6_byte(char c)
-{
-    char lower = ascii_lower(c);
-    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'f') || c == ':' || c == '.';
-}
-
-static const char *skip_host(struct slice text)
-{
-    const char *at = text.at, *end = text.at + text.len;
-    if (text.len == 0 || *at != '[')
-        return bytes_skip(at, end, BYTE_HOST);
-    do
-        at++;
-    while (at < end && is_ipv6_byte(*at));
-    return at < end && *at == ']' ? at + 1 : text.at;
-}
-
-/* The bytes of host[:port] are those that authority_parse() can take; the labels and the address are its
- * business (A30). */
-static bool looks_like_authority(struct slice text)
-{
-    size_t host_len = (size_t)(skip_host(text) - text.at);
-    return host_len > 0 && (host_len == text.len || is_port(slice_after(text, host_len)));
 }
 
 /* The authority of an absolute-form target: between "://" and the path or query. False when the target has
@@ -226,34 +150,35 @@ static bool cut_authority(struct slice target, struct slice *authority_out)
 
 /* RFC 9112 sections 3.2 and 3.2.2: exactly one valid Host, even if the absolute-form overrules it. HTTP/1.0
  * may lack it. */
-static enum fault read_authority(struct message *request, const struct survey *survey)
+static enum fault read_authority(struct message *request, struct arena *arena)
 {
-    unsigned hosts = count_of(survey, SLOT_HOST);
-    if (hosts > 1 || (hosts == 0 && request->version_minor > 0))
+    struct found host = find(&request->fields, FIELD_host);
+    if (host.count > 1 || (host.count == 0 && request->version_minor > 0))
         return FAULT_bad_host;
-    if (hosts == 1 && !looks_like_authority(value_of(survey, SLOT_HOST)))
+    request->split = (struct authority){.port = 0};
+    if (host.count == 1 && !authority_parse(host.value, arena, &request->split))
         return FAULT_bad_host;
-    struct slice authority = hosts == 1 ? value_of(survey, SLOT_HOST) : (struct slice){NULL, 0};
-    if (cut_authority(request->target, &authority) && !looks_like_authority(authority))
+    request->authority = host.value;
+    bool overruled = cut_authority(request->target, &request->authority);
+    if (overruled && !authority_parse(request->authority, arena, &request->split))
         return FAULT_bad_target;
-    request->authority = authority;
     return FAULT_NONE;
 }
 
 /* RFC 9110 section 10.1.1: ignored in HTTP/1.0, and then it must not go on, since what is sent on is
  * HTTP/1.1. Lists and parameters are refused with every other expectation (A6). */
-static enum fault read_expect(struct message *request, const struct survey *survey)
+static enum fault read_expect(struct message *request)
 {
-    if (count_of(survey, SLOT_EXPECT) == 0)
+    struct found expect = find(&request->fields, FIELD_expect);
+    request->expects_continue = false;
+    if (expect.count == 0)
         return FAULT_NONE;
     if (request->version_minor == 0) {
         fields_remove(&request->fields, FIELD_expect);
         return FAULT_NONE;
     }
-    bool exact = count_of(survey, SLOT_EXPECT) == 1 &&
-                 slice_equal_nocase(value_of(survey, SLOT_EXPECT), SLICE("100-continue"));
-    request->expects_continue = exact;
-    return exact ? FAULT_NONE : FAULT_expectation_failed;
+    request->expects_continue = expect.count == 1 && slice_equal_nocase(expect.value, SLICE("100-continue"));
+    return request->expects_continue ? FAULT_NONE : FAULT_expectation_failed;
 }
 
 /* RFC 6455 section 4.1: 16 bytes in base64. */
@@ -269,55 +194,49 @@ static bool is_nominated(const struct message *request, enum field_id id)
     return fields_list_has(&request->fields, FIELD_connection, field_id_name(id));
 }
 
-static bool has_websocket_key(const struct message *request, const struct survey *survey)
+static bool has_websocket_key(const struct message *request)
 {
-    return count_of(survey, SLOT_WEBSOCKET_KEY) == 1 &&
-           is_websocket_key(value_of(survey, SLOT_WEBSOCKET_KEY)) &&
-           !is_nominated(request, FIELD_sec_websocket_key);
+    struct found key = find(&request->fields, FIELD_sec_websocket_key);
+    return key.count == 1 && is_websocket_key(key.value) && !is_nominated(request, FIELD_sec_websocket_key);
 }
 
-static bool has_websocket_version(const struct message *request, const struct survey *survey)
+static bool has_websocket_version(const struct message *request)
 {
-    return count_of(survey, SLOT_WEBSOCKET_VERSION) == 1 &&
-           slice_equal(value_of(survey, SLOT_WEBSOCKET_VERSION), SLICE("13")) &&
+    struct found version = find(&request->fields, FIELD_sec_websocket_version);
+    return version.count == 1 && slice_equal(version.value, SLICE("13")) &&
            !is_nominated(request, FIELD_sec_websocket_version);
 }
 
-static bool is_websocket_handshake(const struct message *request, const struct survey *survey)
+static bool is_websocket_handshake(const struct message *request)
 {
     return request->method == METHOD_GET && request->framing.kind == FRAMING_NONE &&
-           has_websocket_key(request, survey) && has_websocket_version(request, survey);
+           has_websocket_key(request) && has_websocket_version(request);
 }
 
 /* RFC 9110 section 7.8: other protocols (h2c, A17) are not taken up, and HTTP/1.0 cannot ask for any. A
  * tunnel that is asked for in a malformed way is refused, since an upstream may grant what we did not
  * understand. */
-static enum fault read_upgrade(struct message *request, const struct survey *survey, bool upgrade_option)
+static enum fault read_upgrade(struct message *request, bool upgrade_option)
 {
-    if (count_of(survey, SLOT_UPGRADE) == 0 || request->version_minor == 0)
+    request->wants_upgrade = false;
+    if (request->version_minor == 0 || !fields_list_has(&request->fields, FIELD_upgrade, SLICE("websocket")))
         return FAULT_NONE;
-    if (!fields_list_has(&request->fields, FIELD_upgrade, SLICE("websocket")))
-        return FAULT_NONE;
-    request->wants_upgrade = upgrade_option && is_websocket_handshake(request, survey);
+    request->wants_upgrade = upgrade_option && is_websocket_handshake(request);
     return request->wants_upgrade ? FAULT_NONE : FAULT_bad_upgrade;
 }
 
-enum fault framing_of_request(struct message *request)
+enum fault framing_of_request(struct message *request, struct arena *arena)
 {
-    struct survey survey;
-    struct connection_options options = {false, false, false};
-    request->framing = (struct framing){.kind = FRAMING_NONE};
-    request->expects_continue = request->wants_upgrade = false;
-    take_survey(&request->fields, &survey);
-    enum fault fault = read_framing(request, &survey, &request->framing);
+    struct connection_options options;
+    enum fault fault = read_framing(request);
     if (!fault)
-        fault = read_authority(request, &survey);
+        fault = read_authority(request, arena);
     if (!fault)
-        fault = read_connection(request, &survey, &options);
+        fault = read_connection(request, &options);
     if (!fault)
-        fault = read_expect(request, &survey);
+        fault = read_expect(request);
     if (!fault)
-        fault = read_upgrade(request, &survey, options.upgrade);
+        fault = read_upgrade(request, options.upgrade);
     return fault;
 }
 
@@ -350,16 +269,13 @@ static void apply_status(struct message *response, enum method request_method)
 
 enum fault framing_of_response(struct message *response, enum method request_method)
 {
-    struct survey survey;
-    struct connection_options options = {false, false, false};
-    response->framing = (struct framing){.kind = FRAMING_NONE};
-    response->expects_continue = response->wants_upgrade = false;
-    take_survey(&response->fields, &survey);
-    enum fault fault = read_framing(response, &survey, &response->framing);
+    struct connection_options options;
+    enum fault fault = read_framing(response);
     if (!fault)
-        fault = read_connection(response, &survey, &options);
+        fault = read_connection(response, &options);
     if (fault)
         return fault;
+    response->expects_continue = response->wants_upgrade = false;
     if (response->status == 101)
         return read_switch(response, options.upgrade);
     apply_status(response, request_method);

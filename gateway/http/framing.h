@@ -10,12 +10,12 @@
 #include "base/fault.h"
 #include "http/message.h"
 
-/* Fills framing, keep_alive, expects_continue, wants_upgrade and authority of a request whose method,
- * version, target and fields are set. Host must be there exactly once and valid in HTTP/1.1; an absolute-form
- * target's authority wins (RFC 9112 section 3.2.2). Faults: framing_conflict, bad_content_length,
- * bad_transfer_encoding, unknown_transfer_coding, bad_host, expectation_failed, bad_upgrade,
- * bad_connection_option. */
-MUST_USE enum fault framing_of_request(struct message *request);
+/* Fills framing, keep_alive, expects_continue, wants_upgrade and authority (split, too) of a request whose
+ * method, version, target and fields are set. Host must be there exactly once and valid in HTTP/1.1; an
+ * absolute-form target's authority wins (RFC 9112 section 3.2.2). Faults: framing_conflict,
+ * bad_content_length, bad_transfer_encoding, unknown_transfer_coding, bad_host, expectation_failed,
+ * bad_upgrade, bad_connection_option. */
+MUST_USE enum fault framing_of_request(struct message *request, struct arena *arena);
 
 /* Fills framing, keep_alive and wants_upgrade of a response to a request with `request_method`. Faults as
  * above. */

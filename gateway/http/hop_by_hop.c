@@ -42,7 +42,8 @@ enum fault connection_options_read(const struct fields *fields, struct connectio
 {
     struct connection_options options = {false, false, false};
     unsigned left = CONNECTION_OPTIONS_MAX;
-    for (unsigned i = 0; i < fields->count; i++) {
+    bool any = fields_may_have(fields, FIELD_connection);
+    for (unsigned i = 0; any && i < fields->count; i++) {
         if (!is_present(&fields->at[i], FIELD_connection))
             continue;
         enum fault fault = read_list(field_value(&fields->at[i]), &left, &options);
@@ -94,11 +95,11 @@ static void strip_by_trait(struct fields *fields)
     bool kept_te = false;
     for (unsigned i = 0; i < fields->count; i++) {
         struct field *field = &fields->at[i];
-        if (field->id == FIELD_other || (field->marks & FIELD_GONE))
+        if ((FIELD_BIT(field->id) & fields_of_one_hop) == 0 || (field->marks & FIELD_GONE))
             continue;
         if (field->id == FIELD_te)
             strip_te(field, &kept_te);
-        else if (field_traits((enum field_id)field->id) & (TRAIT_HOP | TRAIT_FRAMING))
+        else
             field->marks |= FIELD_GONE;
     }
 }
@@ -106,11 +107,13 @@ static void strip_by_trait(struct fields *fields)
 enum fault hop_by_hop_strip(struct fields *fields)
 {
     struct connection_options options;
+    if ((fields->seen & fields_of_one_hop) == 0)
+        return FAULT_NONE;
     enum fault fault = connection_options_read(fields, &options);
     if (fault)
         return fault;
-    for (unsigned i = 0; i < fields->count; i++)
-        if (fields->at[i].id == FIELD_connection && !(fields->at[i].marks & FIELD_GONE))
+    for (unsigned i = 0; fields_may_have(fields, FIELD_connection) && i < fields->count; i++)
+        if (is_present(&fields->at[i], FIELD_connection))
             strip_nominated(fields, field_value(&fields->at[i]));
     strip_by_trait(fields);
     return FAULT_NONE;

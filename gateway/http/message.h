@@ -7,6 +7,7 @@
 #ifndef PORTICO_HTTP_MESSAGE_H
 #define PORTICO_HTTP_MESSAGE_H
 
+#include "http/authority.h"
 #include "http/fields.h"
 
 /* Methods that some rule asks about; every other token is METHOD_OTHER and passes through. */
@@ -46,6 +47,7 @@ struct message {
     struct slice target;    /* request-target, byte for byte as received (RFC 9112 section 3.2) */
     struct slice authority; /* host[:port] from the absolute-form target, else from Host (or :authority); may
                                be empty */
+    struct authority split; /* `authority`, split; all empty when that is */
     unsigned status;
     struct slice reason;   /* as the upstream sent it; may be empty */
     uint8_t version;       /* as received, 10 * major + minor: 10, 11 or 20; for the record */

@@ -40,15 +40,4 @@ struct target {
 MUST_USE enum fault target_parse(struct slice text, enum method method, struct arena *arena,
                                  struct target *target_out);
 
-/* A valid authority split: host in lower case without port and without a trailing dot, in the arena only if
- * it must change. */
-struct authority {
-    struct slice host; /* IPv6 literals keep their brackets */
-    unsigned port;     /* 0 when none is given */
-};
-
-/* Splits "host", "host:port", "[v6]:port"; false for userinfo, illegal bytes, empty hosts, ports beyond
- * 65535. */
-MUST_USE bool authority_parse(struct slice text, struct arena *arena, struct authority *authority_out);
-
 #endif
