@@ -28,14 +28,14 @@ struct h1_limits {
 struct h1_scan {
     uint32_t scanned;    /* bytes looked at already */
     uint32_t line_start; /* offset of the line being scanned */
-    uint16_t fields;     /* field lines that have ended */
-    bool started;        /* the start line has ended */
+    uint32_t lines;      /* that have ended, the start line included */
+    bool ended;          /* the empty line has come */
 };
 
 /* Looks for the end of the head in the unread bytes; call again with more bytes at the same or a moved
  * address. On success `head_len_out` is the length of the head with its empty line, or 0 when more bytes are
  * needed. Work is linear in the bytes. Faults are found as early as they can be known: bad_line_ending (bare
- * LF or CR), bad_request_line (a first byte that starts no token), target_too_long, head_too_large,
+ * LF), bad_request_line (a first byte that starts no token), target_too_long, head_too_large,
  * too_many_fields. */
 MUST_USE enum fault h1_head_scan(struct slice unread, const struct h1_limits *limits, struct h1_scan *scan,
                                  size_t *head_len_out);

@@ -99,6 +99,13 @@ static const struct row request_rows[] = {
     {"A9 CR in a name", GET("A\rB: d\r\n"), FAULT_bad_line_ending, NULL},
     {"A9 CR in the target", BYTES("GET /\rx HTTP/1.1\r\n" HOST "\r\n"), FAULT_bad_line_ending, NULL},
     {"A9 CR CR LF", GET("A: b\r\r\n"), FAULT_bad_line_ending, NULL},
+    {"A9 CR behind a name that we know", GET("Date\r: b\r\n"), FAULT_bad_line_ending, NULL},
+    {"A9 CR behind the version", BYTES("GET / HTTP/1.1\r\r\n" HOST "\r\n"), FAULT_bad_line_ending, NULL},
+    {"A9 CR LF LF ends the head", BYTES("GET / HTTP/1.1\r\n" HOST "\r\r\n\r\n"), FAULT_bad_line_ending, NULL},
+    {"A8 a name that we know without a colon", GET("Date\r\nA: b\r\n"), FAULT_bad_field_name, NULL},
+    {"A8 space behind a name that we know", GET("Date : b\r\n"), FAULT_bad_field_name, NULL},
+    {"A7 a name that we know behind a space", GET("A: b\r\n Date: b\r\n"), FAULT_folded_field, NULL},
+    {"no colon in the rest of the head", GET("Date\r\n"), FAULT_bad_field_name, NULL},
     {"A9 LF first", BYTES("\nGET / HTTP/1.1\r\n" HOST "\r\n"), FAULT_bad_line_ending, NULL},
     {"A9 CR first", BYTES("\rGET / HTTP/1.1\r\n" HOST "\r\n"), FAULT_bad_line_ending, NULL},
     {"A13 NUL in a value", GET("A: b\0c\r\n"), FAULT_bad_field_value, NULL},
@@ -328,12 +335,9 @@ static void faults_come_with_their_byte(void **state)
         struct slice text;
         enum fault fault;
     } rows[] = {
-        {BYTES("\x80"), FAULT_bad_request_line},
-        {BYTES(" "), FAULT_bad_request_line},
-        {BYTES("\n"), FAULT_bad_line_ending},
-        {BYTES("GET / HTTP/1.1\n"), FAULT_bad_line_ending},
-        {BYTES("GET / HTTP/1.1\rA"), FAULT_bad_line_ending},
-        {BYTES("GET / HTTP/1.1\r\nA: \r\r"), FAULT_bad_line_ending},
+        {BYTES("\x80"), FAULT_bad_request_line}, {BYTES(" "), FAULT_bad_request_line},
+        {BYTES("\n"), FAULT_bad_line_ending},    {BYTES("GET / HTTP/1.1\n"), FAULT_bad_line_ending},
+        {BYTES("\rA"), FAULT_bad_line_ending},   {BYTES("GET / HTTP/1.1\r\nA: \n"), FAULT_bad_line_ending},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         size_t len = 0;
@@ -374,7 +378,8 @@ static const struct trailer_row trailer_rows[] = {
     {"A12 forwarding is dropped", BYTES("X-Forwarded-For: b\r\nX-Request-Id: c\r\nConnection: d\r\n\r\n"), 0,
      0},
     {"A10 LF alone", BYTES("\n"), FAULT_bad_trailer, 0},
-    {"A10 CR alone", BYTES("\rX"), FAULT_bad_trailer, 0},
+    {"A10 CR alone", BYTES("\rX\r\n\r\n"), FAULT_bad_trailer, 0},
+    {"A10 CR in a value", BYTES("X: y\rZ: z\r\n\r\n"), FAULT_bad_trailer, 0},
     {"A12 bare LF", BYTES("X: y\nZ: z\r\n\r\n"), FAULT_bad_trailer, 0},
     {"A12 folded", BYTES("X: y\r\n z\r\n\r\n"), FAULT_bad_trailer, 0},
     {"A12 space before the colon", BYTES("X : y\r\n\r\n"), FAULT_bad_trailer, 0},
