@@ -117,7 +117,7 @@ static bool is_wanted(enum field_id id, enum fields_kind kind)
 static enum fault take_fields(struct head *head, enum fields_kind kind, struct arena *arena,
                               struct fields *fields)
 {
-    struct line line;
+    struct line line = {.id = FIELD_other};
     while (*head->at != '\r') {
         enum fault fault = take_field(head, &line);
         if (fault)

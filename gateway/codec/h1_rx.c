@@ -79,8 +79,9 @@ static enum fault feed_chunks(struct h1_rx *rx, struct conn *conn, struct stream
  */
 static bool splices(const struct h1_rx *rx, struct conn *conn, struct stream *stream)
 {
-    bool may = stream->rx.may_pipe && conn_is_spliceable(conn); /* the other side, and this one */
-    if (rx->kind != FRAMING_LENGTH || !may || !conn_is_bulk(conn) || stream->rx.ended)
+    if (rx->kind != FRAMING_LENGTH || stream->rx.ended || !stream->rx.may_pipe)
+        return false;
+    if (!conn_is_spliceable(conn) || !conn_is_bulk(conn))
         return false;
     if (stream->rx.pipe == NULL && rx->left < PIPE_WORTH)
         return false;
@@ -120,9 +121,12 @@ enum fault h1_rx_feed(struct h1_rx *rx, struct conn *conn, struct stream *stream
     }
     if (conn_unread(conn).len > 0)
         return fault;
-    if (conn_leaves_unread(conn) || splices(rx, conn, stream))
+    bool piped = splices(rx, conn, stream);
+    if (piped || conn_leaves_unread(conn)) {
         feed_piped(rx, conn, stream);
-    conn_leave_unread(conn, splices(rx, conn, stream));
+        piped = splices(rx, conn, stream);
+    }
+    conn_leave_unread(conn, piped);
     if (!stream->rx.ended && !conn_leaves_unread(conn) && !body_has_room(&stream->rx))
         conn_pause(conn);
     return fault;

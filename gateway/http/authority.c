@@ -69,17 +69,16 @@ static bool cut_bracketed(struct slice text, struct cut *cut)
 static bool cut_name(struct slice text, struct cut *cut)
 {
     const char *at = text.at, *end = text.at + text.len;
-    unsigned classes = 0;
-    char before = '.';
+    unsigned all = 0, pairs = 0, last = BYTE_DOT;
     for (; at < end && byte_is(*at, BYTE_HOST); at++) {
-        if (*at == '.' && before == '.')
-            return false;
-        classes |= byte_classes_of[(unsigned char)*at];
-        before = *at;
+        unsigned classes = byte_classes_of[(unsigned char)*at];
+        all |= classes;
+        pairs |= classes & last;
+        last = classes;
     }
-    size_t len = (size_t)(at - text.at), dot = len > 0 && before == '.';
-    *cut = (struct cut){slice_make(text.at, len - dot), slice_after(text, len), classes & BYTE_UPPER};
-    return len - dot > 0 && len - dot <= HOST_MAX;
+    size_t len = (size_t)(at - text.at), dot = len > 0 && last & BYTE_DOT;
+    *cut = (struct cut){slice_make(text.at, len - dot), slice_after(text, len), all & BYTE_UPPER};
+    return (pairs & BYTE_DOT) == 0 && len - dot > 0 && len - dot <= HOST_MAX;
 }
 
 static struct slice lower_case(struct slice host, struct arena *arena)

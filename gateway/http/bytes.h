@@ -20,7 +20,8 @@ enum byte_class {
     BYTE_VALUE = 4,   /* field-content, RFC 9110 section 5.5: HT, SP, VCHAR, obs-text */
     BYTE_HOST = 8,    /* letters, digits, '-', '_' and '.': the hosts that authority_parse() takes */
     BYTE_BASE64 = 16, /* the alphabet of RFC 4648 section 4, without padding */
-    BYTE_UPPER = 32   /* letters in upper case */
+    BYTE_UPPER = 32,  /* letters in upper case */
+    BYTE_DOT = 64
 };
 
 /* The classes of every byte, enum byte_class. */

@@ -34,10 +34,6 @@ const uint64_t fields_of_one_hop = 0
 #include "tables/field_names.def"
 #undef FIELD
     ;
-#define FIELD(id, text, flags) \
-    _Static_assert(FIELD_##id < 63 || ((flags) & (HOP | FRAMING)) == 0, "such a name needs its own bit");
-#include "tables/field_names.def"
-#undef FIELD
 
 /* match_of_length() has a case for every length up to this one. */
 enum { LONGEST_NAME = 36 };
@@ -108,7 +104,7 @@ unsigned field_traits(enum field_id id)
     return rows[id].traits;
 }
 
-static void grow(struct fields *fields, struct arena *arena)
+void fields_grow(struct fields *fields, struct arena *arena)
 {
     CHECK(fields->count < MOST_FIELDS);
     unsigned capacity = fields->capacity ? fields->capacity * 2u : FIRST_CAPACITY;
@@ -121,34 +117,15 @@ static void grow(struct fields *fields, struct arena *arena)
     fields->capacity = (uint16_t)capacity;
 }
 
-_Static_assert(FIELD_ID_COUNT <= UINT8_MAX, "ids are kept in a byte");
-
-/* The limits on a head keep names and values far below what the lengths can hold. Members are stored one by
- * one: a struct that is put together on the stack and copied costs a failed store-to-load forwarding for
- * every field. */
-void fields_append(struct fields *fields, struct arena *arena, enum field_id id, struct slice name,
-                   struct slice value)
-{
-    CHECK(name.len <= UINT16_MAX && value.len <= UINT32_MAX);
-    if (fields->count == fields->capacity)
-        grow(fields, arena);
-    struct field *field = &fields->at[fields->count++];
-    field->name = name.at;
-    field->value = value.at;
-    field->value_len = (uint32_t)value.len;
-    field->name_len = (uint16_t)name.len;
-    field->id = (uint8_t)id;
-    field->marks = 0;
-    fields->seen |= FIELD_BIT(id);
-}
-
 void fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value)
 {
+    CHECK(name.len <= UINT16_MAX && value.len <= UINT32_MAX);
     fields_append(fields, arena, field_id_of(name), name, value);
 }
 
 void fields_add_id(struct fields *fields, struct arena *arena, enum field_id id, struct slice value)
 {
+    CHECK(value.len <= UINT32_MAX);
     fields_append(fields, arena, id, field_id_name(id), value);
 }
 

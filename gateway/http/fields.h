@@ -53,10 +53,10 @@ struct fields {
     uint64_t seen; /* FIELD_BIT() of every id that was added, gone or not */
 };
 
-/* The bit of an id in fields.seen. The last ids of the table share one. */
-#define FIELD_BIT(id) ((uint64_t)1 << ((id) < 63 ? (id) : 63))
+/* The bit of an id in fields.seen; some ids share one. */
+#define FIELD_BIT(id) ((uint64_t)1 << ((unsigned)(id) % 64))
 
-/* The bits of the ids with TRAIT_HOP or TRAIT_FRAMING. They share none with other ids. */
+/* The bits of the ids with TRAIT_HOP or TRAIT_FRAMING. */
 extern const uint64_t fields_of_one_hop;
 
 /* False: no field with this id is present. */
@@ -75,10 +75,29 @@ struct slice field_id_name(enum field_id id);
 /* Traits of an id, enum field_trait; 0 for FIELD_other. */
 unsigned field_traits(enum field_id id);
 
+_Static_assert(FIELD_ID_COUNT <= UINT8_MAX, "ids are kept in a byte");
+
+/* Makes room for another field. */
+void fields_grow(struct fields *fields, struct arena *arena) __attribute__((noinline));
+
 /* Appends a field with this name, whose id is known; name and value must outlive the fields. The array grows
- * inside the arena. */
-void fields_append(struct fields *fields, struct arena *arena, enum field_id id, struct slice name,
-                   struct slice value);
+ * inside the arena. The caller knows that the lengths can be held in 16 and 32 bits. Members
+ * are stored one by one: a struct that is put together on the stack and copied costs a failed store-to-load
+ * forwarding for every field. */
+static inline void fields_append(struct fields *fields, struct arena *arena, enum field_id id,
+                                 struct slice name, struct slice value)
+{
+    if (__builtin_expect(fields->count == fields->capacity, 0))
+        fields_grow(fields, arena);
+    struct field *field = &fields->at[fields->count++];
+    field->name = name.at;
+    field->value = value.at;
+    field->value_len = (uint32_t)value.len;
+    field->name_len = (uint16_t)name.len;
+    field->id = (uint8_t)id;
+    field->marks = 0;
+    fields->seen |= FIELD_BIT(id);
+}
 
 /* The same; the id is looked up. */
 void fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value);

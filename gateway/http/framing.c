@@ -15,16 +15,23 @@ struct found {
     struct slice value;
 };
 
-static struct found find(const struct fields *fields, enum field_id id)
+static struct found look_up(const struct fields *fields, enum field_id id)
 {
     struct found found = {.count = 0};
-    for (unsigned i = 0; fields_may_have(fields, id) && i < fields->count; i++) {
+    for (unsigned i = 0; i < fields->count; i++) {
         const struct field *field = &fields->at[i];
         if (field->id == id && !(field->marks & FIELD_GONE) && found.count++ == 0)
             found.value = field_value(field);
     }
     return found;
 }
+
+static inline struct found find(const struct fields *fields, enum field_id id)
+{
+    return fields_may_have(fields, id) ? look_up(fields, id) : (struct found){.count = 0};
+}
+
+enum { DIGITS_SAFE = 18 }; /* so many never go beyond 2^63 - 1 */
 
 static bool parse_digits(struct slice digits, uint64_t *number_out)
 {
@@ -33,7 +40,8 @@ static bool parse_digits(struct slice digits, uint64_t *number_out)
         return false;
     for (size_t i = 0; i < digits.len; i++) {
         unsigned digit = (unsigned)(unsigned char)digits.at[i] - '0';
-        if (digit > 9 || number > ((uint64_t)INT64_MAX - digit) / 10)
+        bool overflows = i >= DIGITS_SAFE && number > ((uint64_t)INT64_MAX - digit) / 10;
+        if (digit > 9 || overflows)
             return false;
         number = number * 10 + digit;
     }
@@ -113,22 +121,24 @@ static enum fault read_transfer_encoding(const struct message *message, const st
  * when there is neither. */
 static enum fault read_framing(struct message *message)
 {
-    struct found length = find(&message->fields, FIELD_content_length);
-    struct found coding = find(&message->fields, FIELD_transfer_encoding);
+    const struct fields *fields = &message->fields;
+    struct found length = find(fields, FIELD_content_length);
+    struct found coding = find(fields, FIELD_transfer_encoding);
     message->framing = (struct framing){.kind = FRAMING_NONE};
     if (length.count > 0 && coding.count > 0)
         return FAULT_framing_conflict;
     if (length.count > 0)
-        return read_content_length(&message->fields, &length, &message->framing);
+        return read_content_length(fields, &length, &message->framing);
     return coding.count > 0 ? read_transfer_encoding(message, &coding, &message->framing) : FAULT_NONE;
 }
 
-static enum fault read_connection(struct message *message, struct connection_options *options_out)
+static enum fault read_connection(struct message *message, struct connection_options *options)
 {
-    enum fault fault = connection_options_read(&message->fields, options_out);
+    enum fault fault = FAULT_NONE;
+    if (fields_may_have(&message->fields, FIELD_connection))
+        fault = connection_options_read(&message->fields, options);
     /* RFC 9112 section 9.3 */
-    message->keep_alive =
-        !fault && !options_out->close && (message->version_minor > 0 || options_out->keep_alive);
+    message->keep_alive = !options->close && (message->version_minor > 0 || options->keep_alive);
     return fault;
 }
 
@@ -219,7 +229,8 @@ static bool is_websocket_handshake(const struct message *request)
 static enum fault read_upgrade(struct message *request, bool upgrade_option)
 {
     request->wants_upgrade = false;
-    if (request->version_minor == 0 || !fields_list_has(&request->fields, FIELD_upgrade, SLICE("websocket")))
+    bool asked = request->version_minor > 0 && fields_may_have(&request->fields, FIELD_upgrade);
+    if (!asked || !fields_list_has(&request->fields, FIELD_upgrade, SLICE("websocket")))
         return FAULT_NONE;
     request->wants_upgrade = upgrade_option && is_websocket_handshake(request);
     return request->wants_upgrade ? FAULT_NONE : FAULT_bad_upgrade;
@@ -227,7 +238,7 @@ static enum fault read_upgrade(struct message *request, bool upgrade_option)
 
 enum fault framing_of_request(struct message *request, struct arena *arena)
 {
-    struct connection_options options;
+    struct connection_options options = {false, false, false};
     enum fault fault = read_framing(request);
     if (!fault)
         fault = read_authority(request, arena);
@@ -269,7 +280,7 @@ static void apply_status(struct message *response, enum method request_method)
 
 enum fault framing_of_response(struct message *response, enum method request_method)
 {
-    struct connection_options options;
+    struct connection_options options = {false, false, false};
     enum fault fault = read_framing(response);
     if (!fault)
         fault = read_connection(response, &options);

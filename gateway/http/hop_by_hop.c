@@ -42,8 +42,7 @@ enum fault connection_options_read(const struct fields *fields, struct connectio
 {
     struct connection_options options = {false, false, false};
     unsigned left = CONNECTION_OPTIONS_MAX;
-    bool any = fields_may_have(fields, FIELD_connection);
-    for (unsigned i = 0; any && i < fields->count; i++) {
+    for (unsigned i = 0; i < fields->count; i++) {
         if (!is_present(&fields->at[i], FIELD_connection))
             continue;
         enum fault fault = read_list(field_value(&fields->at[i]), &left, &options);
@@ -95,7 +94,8 @@ static void strip_by_trait(struct fields *fields)
     bool kept_te = false;
     for (unsigned i = 0; i < fields->count; i++) {
         struct field *field = &fields->at[i];
-        if ((FIELD_BIT(field->id) & fields_of_one_hop) == 0 || (field->marks & FIELD_GONE))
+        unsigned traits = field_traits((enum field_id)field->id);
+        if ((traits & (TRAIT_HOP | TRAIT_FRAMING)) == 0 || (field->marks & FIELD_GONE))
             continue;
         if (field->id == FIELD_te)
             strip_te(field, &kept_te);
@@ -104,17 +104,22 @@ static void strip_by_trait(struct fields *fields)
     }
 }
 
-enum fault hop_by_hop_strip(struct fields *fields)
+static enum fault strip_by_connection(struct fields *fields)
 {
     struct connection_options options;
-    if ((fields->seen & fields_of_one_hop) == 0)
-        return FAULT_NONE;
     enum fault fault = connection_options_read(fields, &options);
     if (fault)
         return fault;
-    for (unsigned i = 0; fields_may_have(fields, FIELD_connection) && i < fields->count; i++)
+    for (unsigned i = 0; i < fields->count; i++)
         if (is_present(&fields->at[i], FIELD_connection))
             strip_nominated(fields, field_value(&fields->at[i]));
-    strip_by_trait(fields);
     return FAULT_NONE;
+}
+
+enum fault hop_by_hop_strip(struct fields *fields)
+{
+    enum fault fault = fields_may_have(fields, FIELD_connection) ? strip_by_connection(fields) : FAULT_NONE;
+    if (!fault && (fields->seen & fields_of_one_hop) != 0)
+        strip_by_trait(fields);
+    return fault;
 }

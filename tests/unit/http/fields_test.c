@@ -175,6 +175,29 @@ static void the_first_present_field_is_found(void **state)
     arena_fini(&arena);
 }
 
+/* Every id alone: nothing that is there is overlooked, though some share a bit with others. */
+static void what_was_seen_is_found(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, NULL, 0);
+    for (size_t i = 0; i < ROWS; i++) {
+        struct fields fields = {0};
+        assert_false(fields_may_have(&fields, table[i].id));
+        fields_add(&fields, &arena, table[i].name, SLICE("1"));
+        assert_true(fields_may_have(&fields, table[i].id));
+        bool ends_here = (table[i].traits & (TRAIT_HOP | TRAIT_FRAMING)) != 0;
+        assert_true(!ends_here || (fields.seen & fields_of_one_hop) != 0);
+        for (size_t k = 0; k < ROWS; k++)
+            assert_ptr_equal(fields_find(&fields, table[k].id), k == i ? fields.at : NULL);
+        fields_remove(&fields, table[i].id);
+        assert_null(fields_find(&fields, table[i].id));
+        fields_add_id(&fields, &arena, table[i].id, SLICE("2"));
+        assert_ptr_equal(fields_find(&fields, table[i].id), &fields.at[1]);
+    }
+    arena_fini(&arena);
+}
+
 static void lists_are_searched_by_element(void **state)
 {
     (void)state;
@@ -225,6 +248,7 @@ int main(void)
         cmocka_unit_test(thousands_of_fields_fit),
         cmocka_unit_test(removed_fields_are_marked_and_not_moved),
         cmocka_unit_test(the_first_present_field_is_found),
+        cmocka_unit_test(what_was_seen_is_found),
         cmocka_unit_test(lists_are_searched_by_element),
         cmocka_unit_test(other_has_no_name),
     };

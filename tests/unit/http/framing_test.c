@@ -134,7 +134,10 @@ static const struct row request_rows[] = {
     {"A29 absolute-form with an empty host", "GET http://:80/ 1", "Host: a", FAULT_bad_target, NULL},
     {"A30 absolute-form does not replace a missing Host", "GET http://b/ 1", "A: b", FAULT_bad_host, NULL},
     {"A30 absolute-form does not excuse a bad Host", "GET http://b/ 1", "Host: a/b", FAULT_bad_host, NULL},
+    {"A30 absolute-form with an empty label", "GET http://a..b/ 1", "Host: a", FAULT_bad_target, NULL},
     {"A30 missing", GET, "A: b", FAULT_bad_host, NULL},
+    {"A30 empty label", GET, "Host: a..b", FAULT_bad_host, NULL},
+    {"A30 brackets around a name", GET, "Host: [a.b]", FAULT_bad_host, NULL},
     {"A30 twice", GET, "Host: a|Host: a", FAULT_bad_host, NULL},
     {"A30 empty", GET, "Host: ", FAULT_bad_host, NULL},
     {"A30 two in one", GET, "Host: a, b", FAULT_bad_host, NULL},
@@ -342,6 +345,42 @@ static void fields_that_are_gone_say_nothing(void **state)
     arena_fini(&arena);
 }
 
+/* The host that chooses the site: of the absolute-form, if the target has it, else of Host. */
+static void the_authority_comes_split(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *fields, *host;
+        unsigned port;
+    } rows[] = {
+        {"/", "Host: A.Example.:81", "a.example", 81},
+        {"/", "Host: a.example", "a.example", 0},
+        {"http://[::A]:82/x", "Host: a.example:81", "[::a]", 82},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct arena arena;
+        struct message request = {.target = slice_of(rows[i].target), .version_minor = 1};
+        request.split = (struct authority){SLICE("of another"), 7};
+        arena_init(&arena, NULL, 0);
+        add_fields(&request.fields, &arena, rows[i].fields);
+        assert_int_equal(framing_of_request(&request, &arena), FAULT_NONE);
+        assert_true(slice_equal(request.split.host, slice_of(rows[i].host)));
+        assert_int_equal(request.split.port, rows[i].port);
+        arena_fini(&arena);
+    }
+}
+
+static void an_old_request_may_name_no_authority(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct message request = {.target = SLICE("/"), .split = {SLICE("of another"), 7}};
+    arena_init(&arena, NULL, 0);
+    assert_int_equal(framing_of_request(&request, &arena), FAULT_NONE);
+    assert_true(request.authority.len == 0 && request.split.host.len == 0 && request.split.port == 0);
+    arena_fini(&arena);
+}
+
 static void content_lengths(void **state)
 {
     (void)state;
@@ -363,8 +402,10 @@ int main(void)
         cmocka_unit_test(an_expectation_in_http_1_0_is_removed),
         cmocka_unit_test(fields_that_are_gone_say_nothing),
         cmocka_unit_test(content_lengths),
+        cmocka_unit_test(the_authority_comes_split),
+        cmocka_unit_test(an_old_request_may_name_no_authority),
     };
-    size_t count = 3;
+    size_t count = 5;
     for (size_t i = 0; i < sizeof request_rows / sizeof *request_rows; i++)
         tests[count++] = (struct CMUnitTest){request_rows[i].name, request_row, NULL, NULL,
                                              (void *)(uintptr_t)&request_rows[i]};
