@@ -83,9 +83,10 @@ static bool arrange_upstream(const struct load_trial *trial, struct config *conf
     return true;
 }
 
-static bool arrange(void *arg, struct config *config)
+static bool arrange(void *arg, struct snapshot *snapshot)
 {
     struct load_trial *trial = arg;
+    struct config *config = snapshot->config;
     lift_listeners(config, NULL, NULL);
     if (!slice_equal(config->log.access, SLICE("off")))
         config->log.access = SLICE("stdout"); /* which is nowhere: a test is no traffic, but logging costs */
@@ -133,7 +134,7 @@ static void show_log(const struct load_trial *trial)
 static bool open_stand(struct stand *stand)
 {
     struct standins *standins = standins_new();
-    unsigned port = standins_add(standins, slice_of(stand->name), stand->port);
+    unsigned port = standins_take(standins, slice_of(stand->name), stand->port);
     if (port == 0) {
         int error = errno;
         standins_stop(&standins);
@@ -142,7 +143,6 @@ static bool open_stand(struct stand *stand)
     }
     stand->port = port;
     stand->standin = standins;
-    standins_start(standins);
     return true;
 }
 

@@ -52,7 +52,7 @@ static struct snapshot *load(void *arg, const struct snapshot *in_force)
     config_findings_fini(&findings);
     bool good = snapshot && tell_unused_override(serving, in_force == NULL);
     if (good && hooks->arrange)
-        good = hooks->arrange(hooks->arg, snapshot->config);
+        good = hooks->arrange(hooks->arg, snapshot);
     if (!good)
         snapshot_unref(&snapshot);
     return snapshot;

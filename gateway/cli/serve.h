@@ -10,8 +10,8 @@
 struct serve_hooks {
     /* Changes addresses of listeners and servers, and where requests are logged, before anything starts;
      * texts belong into the configuration's arena. False, having said why, when there is no point in
-     * starting. */
-    bool (*arrange)(void *arg, struct config *config);
+     * starting. Called again for every configuration that is loaded later, which may still be refused. */
+    bool (*arrange)(void *arg, struct snapshot *snapshot);
     /* Every listener accepts. A command that waits for it serves in its own process, without a supervisor. */
     void (*ready)(void *arg, const struct snapshot *snapshot);
     void *arg;

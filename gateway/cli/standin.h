@@ -1,7 +1,6 @@
 /*
  * Stand-ins: servers inside this process that answer in place of upstreams which are not there, each with its
  * own address on the loopback and all of them on one thread. What they answer stands in standin_answer.h.
- * Used by the control thread.
  */
 #ifndef PORTICO_CLI_STANDIN_H
 #define PORTICO_CLI_STANDIN_H
@@ -11,15 +10,16 @@
 
 struct standins;
 
-/* An empty set whose thread does not run yet. */
+/* An empty set, whose thread runs. */
 struct standins *standins_new(void);
 
-/* Adds one that says `name` on a port of 127.0.0.1, 0: any; gives the port, or 0 with errno. Not once
- * started. */
-MUST_USE unsigned standins_add(struct standins *standins, struct slice name, unsigned port);
+/* The port of 127.0.0.1 where one says `name`: who is there already has one more use, else one begins, on
+ * `port` or, when that is 0, on any. 0 with errno when it cannot. Any thread. */
+MUST_USE unsigned standins_take(struct standins *standins, struct slice name, unsigned port);
 
-/* Starts serving. */
-void standins_start(struct standins *standins);
+/* One use less; behind the last one it accepts nobody any more, and is gone when what is under way has ended.
+ * Any thread. */
+void standins_give_back(struct standins *standins, struct slice name);
 
 /* Breaks off what is under way, waits for the thread, frees everything and stores NULL. Accepts NULL. */
 void standins_stop(struct standins **standins);

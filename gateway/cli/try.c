@@ -21,6 +21,13 @@ struct trial {
     struct standins *standins;
 };
 
+/* Who stands in for the upstreams of one configuration, while anything is served from it. */
+struct cast {
+    struct standins *standins;
+    uint32_t count;
+    struct slice names[];
+};
+
 /* Whether the address is `given` as the configuration has it: there, the path of a Unix socket is absolute.
  */
 static bool is_same(struct slice given, struct slice address)
@@ -61,37 +68,66 @@ static void arrange_listeners(struct trial *trial, struct config *config)
     lift_listeners(config, is_given_to, trial);
 }
 
+static void dismiss(void *arg)
+{
+    struct cast *cast = arg;
+    for (uint32_t i = 0; i < cast->count; i++)
+        standins_give_back(cast->standins, cast->names[i]);
+}
+
+/* Nobody yet. */
+static struct cast *new_cast(struct trial *trial, struct snapshot *snapshot)
+{
+    struct config *config = snapshot->config;
+    struct cast *cast =
+        arena_alloc(&config->arena, sizeof *cast + config->upstream_count * sizeof cast->names[0]);
+    cast->standins = trial->standins;
+    cast->count = 0;
+    snapshot->end = (struct snapshot_end){dismiss, cast};
+    return cast;
+}
+
+static unsigned engage(struct cast *cast, struct slice upstream)
+{
+    unsigned port = standins_take(cast->standins, upstream, 0);
+    if (port > 0)
+        cast->names[cast->count++] = upstream;
+    else
+        fprintf(stderr, "portico: no stand-in for %.*s: %s\n", SLICE_ARGS(upstream), strerror(errno));
+    return port;
+}
+
 /* One stand-in for each upstream, whatever its servers are called: it knows whom it stands for. */
-static bool arrange_upstream(struct trial *trial, struct config *config, struct config_upstream *upstream)
+static bool arrange_upstream(const struct trial *trial, struct cast *cast, struct arena *arena,
+                             struct config_upstream *upstream)
 {
     struct slice text = {NULL, 0};
     for (uint32_t i = 0; i < upstream->server_count; i++) {
         struct config_server *server = &upstream->servers[i];
         if (is_given(trial, server->text))
             continue;
-        unsigned port = text.len > 0 ? 0 : standins_add(trial->standins, upstream->name, 0);
-        if (text.len == 0 && port == 0) {
-            fprintf(stderr, "portico: no stand-in for %.*s: %s\n", SLICE_ARGS(upstream->name),
-                    strerror(errno));
+        unsigned port = text.len > 0 ? 0 : engage(cast, upstream->name);
+        if (text.len == 0 && port == 0)
             return false;
-        }
         if (port > 0)
-            text = arena_printf(&config->arena, "127.0.0.1:%u", port);
+            text = arena_printf(arena, "127.0.0.1:%u", port);
         server->text = text;
         server->name = name_of(text);
     }
     return true;
 }
 
-static bool arrange(void *arg, struct config *config)
+static bool arrange(void *arg, struct snapshot *snapshot)
 {
     struct trial *trial = arg;
+    struct config *config = snapshot->config;
     arrange_listeners(trial, config);
-    trial->standins = standins_new();
+    if (trial->standins == NULL)
+        trial->standins = standins_new();
+    struct cast *cast = new_cast(trial, snapshot);
     for (uint32_t i = 0; i < config->upstream_count; i++)
-        if (!arrange_upstream(trial, config, &config->upstreams[i]))
+        if (!arrange_upstream(trial, cast, &config->arena, &config->upstreams[i]))
             return false;
-    standins_start(trial->standins);
     return true;
 }
 

@@ -11,6 +11,8 @@
 
 static void free_snapshot(struct snapshot *snapshot)
 {
+    if (snapshot->end.run)
+        snapshot->end.run(snapshot->end.arg);
     for (unsigned i = SNAPSHOT_PARTS; i > 0; i--)
         if (snapshot->parts[i - 1])
             snapshot->modules[i - 1]->free(snapshot->parts[i - 1]);

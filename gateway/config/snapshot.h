@@ -24,6 +24,13 @@ struct config_module {
 /* Most modules that may have a part. */
 enum { SNAPSHOT_PARTS = 8 };
 
+/* What else ends with a snapshot: called when nobody refers to it any more, before it is freed, on the thread
+ * of the last who did. All zero: nothing. */
+struct snapshot_end {
+    void (*run)(void *arg);
+    void *arg;
+};
+
 /* A configuration in force. */
 struct snapshot {
     struct {
@@ -33,6 +40,7 @@ struct snapshot {
     struct config *config;
     const struct config_module *const *modules; /* NULL-terminated; parts[i] is modules[i]'s */
     void *parts[SNAPSHOT_PARTS];
+    struct snapshot_end end;
 };
 
 /* Loads the file and compiles it with the modules (a static NULL-terminated list); refs == 1. `previous` is

@@ -1,8 +1,10 @@
 """portico try: the whole gateway with a stand-in for every upstream, and lines that work when pasted."""
+import contextlib
 import json
 import os
 import random
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -366,6 +368,71 @@ def test_the_newest_file_wins_while_names_are_waited_for(named_trial, names):
     gateway.signal(signal.SIGHUP)
     wait_until(lambda: names.count("real.test") > asked, "the question again")
     gateway.stop()  # does not wait
+
+
+def listening(gateway):
+    """The addresses in /proc/net/tcp that the process listens on."""
+    folder = f"/proc/{gateway.pid}/fd"
+    with open(f"/proc/{gateway.pid}/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    own = set()
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            own.add(os.readlink(f"{folder}/{name}"))
+    return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own}
+
+
+def threads(gateway):
+    return len(os.listdir(f"/proc/{gateway.pid}/task"))
+
+
+def in_front_of(*upstreams):
+    return config({name: "127.0.0.1:1" for name in upstreams}, [route_to(name, f"/{name}") for name in upstreams])
+
+
+def test_a_reload_keeps_the_stand_ins_that_stay_and_ends_those_that_went(trial):
+    gateway = trial(in_front_of("one", "two"))
+    before, count = listening(gateway), threads(gateway)
+    with gateway.client() as tunnel, gateway.client() as client:
+        assert client.get("/two").json["upstream"] == "two"
+        assert tunnel.ask(upgrade("/one"), "GET").status == 101
+        for upstreams in [("one", "two"), ("two", "one"), ("one", "two")]:
+            gateway.reload(in_front_of(*upstreams))
+            assert listening(gateway) == before
+        gateway.reload(in_front_of("two", "three"))
+        assert client.get("/three").json["upstream"] == "three"
+        wait_until(lambda: len(listening(gateway)) == len(before), "the end of the one that went")
+        assert len(listening(gateway) & before) == len(before) - 1
+        assert client.get("/two").json["upstream"] == "two"
+        tunnel.send(bytes([0x81, 0x82, 0, 0, 0, 0]) + b"hi")
+        assert tunnel.exactly(4) == b"\x81\x02hi"  # what was under way with it goes on
+    assert threads(gateway) == count
+
+
+def test_a_refused_reload_leaves_the_stand_ins(trial):
+    gateway = trial(in_front_of("one"))
+    before = listening(gateway)
+    with socket.create_server(("127.0.0.1", 0)) as taken, gateway.client() as client:
+        wanted = {**in_front_of("one", "two"), "listen": [":80", f"127.0.0.1:{taken.getsockname()[1]}"]}
+        for _ in range(3):
+            gateway.config_file.write_text(yaml.dump(wanted))
+            gateway.refuse_reload()
+        wait_until(lambda: listening(gateway) == before, "the end of the one that was not wanted")
+        assert client.get("/one").json["upstream"] == "one"
+
+
+def test_no_request_fails_while_stand_ins_change(trial):
+    """The one that went is there as long as a request may still be sent to it."""
+    gateway = trial(in_front_of("one", "two"))
+    before, descriptors = len(listening(gateway)), gateway.descriptors()
+    said = gateway.stderr().count("serving the new configuration")
+    with gateway.client() as client:
+        for number in range(1, 21):
+            gateway.config_file.write_text(yaml.dump(config({f"app{number}": "127.0.0.1:1", "two": "127.0.0.1:1"})))
+            gateway.signal(signal.SIGHUP)
+            while gateway.stderr().count("serving the new configuration") < said + number:
+                assert client.get("/two").status == 200
+    wait_until(lambda: len(listening(gateway)) == before and gateway.descriptors() <= descriptors + 2, "the end of those that went")
 
 
 def test_a_stand_in_forgets_who_left(trial):
