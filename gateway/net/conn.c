@@ -244,7 +244,7 @@ static void flush_secret(struct conn *conn)
     if (conn->mode != MODE_TLS || !conn_secret_write(conn, &blocked))
         return;
     conn_wait_writable(conn, blocked);
-    if (conn->tx == NULL || conn->tx->count == 0)
+    if (conn_tx_queued(conn) == 0)
         drained(conn);
 }
 

@@ -262,22 +262,44 @@ static struct slice next_record(const struct tx_queue *tx)
     return slice_make(staging, len);
 }
 
+static enum tls_result write_owed(struct conn *conn)
+{
+    struct conn_secret *secret = conn->secret;
+    enum tls_result result = tls_flush(secret->tls);
+    if (result == TLS_OK) {
+        conn->tx_total += secret->owed;
+        secret->owed = 0;
+    }
+    return result;
+}
+
+static enum tls_result write_record(struct conn *conn)
+{
+    struct conn_secret *secret = conn->secret;
+    struct slice record = next_record(conn->tx);
+    size_t taken = 0;
+    enum tls_result result = tls_write(secret->tls, record, conn->tx->bytes > record.len, &taken);
+    conn_tx_sent(conn->tx, taken);
+    if (result == TLS_OK)
+        conn->tx_total += taken;
+    else
+        secret->owed = (uint32_t)taken;
+    return result;
+}
+
 bool conn_secret_write(struct conn *conn, bool *blocked_out)
 {
     struct conn_secret *secret = conn->secret;
-    struct tx_queue *tx = conn->tx;
-    enum tls_result result = TLS_OK;
+    const struct tx_queue *tx = conn->tx;
     if (secret->read_wants_write)
         task_wake(&secret->read_task);
-    while (result == TLS_OK && tx && tx->count > 0) {
-        struct slice record = next_record(tx);
-        size_t sent = 0;
-        result = tls_write(secret->tls, record, tx->bytes > record.len, &sent);
-        conn->tx_total += sent;
-        conn_tx_sent(tx, sent);
-    }
+    enum tls_result result = write_owed(conn);
+    while (result == TLS_OK && tx && tx->count > 0)
+        result = write_record(conn);
     secret->write_wants_read = result == TLS_WANT_READ;
     *blocked_out = result == TLS_WANT_WRITE || secret->read_wants_write;
+    if (result == TLS_WANT_WRITE)
+        conn_tx_wait(conn);
     if (result != TLS_FAILED && result != TLS_END)
         return true;
     conn_fail(conn, EPIPE);

@@ -39,7 +39,7 @@ bool conn_tx_has_room(const struct conn *conn)
 
 size_t conn_tx_queued(const struct conn *conn)
 {
-    return conn->tx ? conn->tx->bytes : 0;
+    return (conn->tx ? conn->tx->bytes : 0) + (conn->secret ? conn->secret->owed : 0);
 }
 
 uint64_t conn_tx_total(const struct conn *conn)
@@ -102,6 +102,20 @@ void conn_tx_sent(struct tx_queue *tx, size_t sent)
             tx->count--;
         }
     }
+}
+
+void conn_tx_wait(struct conn *conn)
+{
+    struct tx_queue *tx = conn->tx;
+    struct span *span = tx && tx->count > 0 ? &tx->spans[tx->first] : NULL;
+    if (span == NULL || span->len > BLOCK_SIZE || span->block->capacity <= BLOCK_SIZE ||
+        span->block->refs > 1)
+        return;
+    struct block *small = block_new(&conn->loop->blocks, span->len);
+    memcpy(small->data, span->block->data + span->offset, span->len);
+    small->used = span->len;
+    block_unref(&span->block);
+    *span = (struct span){small, 0, span->len};
 }
 
 /* What is queued, as few bytes as a head and a short body have, in one piece: cheaper than a list of pieces.

@@ -54,6 +54,7 @@ struct conn_secret {
     bool read_wants_write; /* OpenSSL must write before it can read on */
     bool write_wants_read; /* and the other way round */
     bool has_more;         /* the last read ended before everything was told */
+    uint32_t owed;         /* bytes of the record of which not all has left; they count as queued */
 };
 
 /* See net/conn.h. There is one for each connection that idles: every byte counts. */
@@ -107,6 +108,9 @@ int conn_tx_send(struct conn *conn);
 
 /* Takes what has left off the queue. */
 void conn_tx_sent(struct tx_queue *tx, size_t sent);
+
+/* The socket takes nothing for now: what little is left of a large block moves to a small one. */
+void conn_tx_wait(struct conn *conn);
 
 /* Drops the queue and what is in it. Accepts a conn without. */
 void conn_tx_close(struct conn *conn);

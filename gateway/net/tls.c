@@ -24,12 +24,19 @@ struct tls {
     bool open, ended, failed;
 };
 
+/* Clearing an empty queue costs as much as half of a small record. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 /* What both sides have in common. NULL when `ssl` is, or when memory is short: it stays the caller's. */
 static struct tls *tls_new(SSL *ssl, int fd)
 {
     BIO *socket = ssl ? tls_socket_new(fd, ssl) : NULL;
     if (socket == NULL) {
-        ERR_clear_error();
+        forget_errors();
         return NULL;
     }
     SSL_set_bio(ssl, socket, socket);
@@ -99,7 +106,7 @@ void tls_free(struct tls **tls_at)
 static enum tls_result result_of(struct tls *tls, int returned)
 {
     int error = SSL_get_error(tls->ssl, returned);
-    ERR_clear_error();
+    forget_errors();
     switch (error) {
     case SSL_ERROR_WANT_READ: return TLS_WANT_READ;
     case SSL_ERROR_WANT_WRITE: return TLS_WANT_WRITE;
@@ -142,7 +149,7 @@ static bool check_client(struct tls *tls)
 
 enum tls_result tls_handshake(struct tls *tls)
 {
-    ERR_clear_error();
+    forget_errors();
     int returned = SSL_do_handshake(tls->ssl);
     tls_socket_settle(tls->socket);
     if (returned != 1)
@@ -174,7 +181,7 @@ struct tls_facts tls_facts(struct tls *tls)
 
 enum tls_result tls_read(struct tls *tls, void *at, size_t room, size_t *got_out)
 {
-    ERR_clear_error();
+    forget_errors();
     *got_out = 0;
     int returned = SSL_read_ex(tls->ssl, at, room, got_out);
     return returned == 1 ? TLS_OK : result_of(tls, returned);
@@ -190,13 +197,26 @@ bool tls_has_pending(const struct tls *tls)
     return SSL_has_pending(tls->ssl) == 1 || tls_socket_has_ahead(tls->socket);
 }
 
-enum tls_result tls_write(struct tls *tls, struct slice bytes, bool more, size_t *sent_out)
+enum tls_result tls_write(struct tls *tls, struct slice bytes, bool more, size_t *taken_out)
 {
-    ERR_clear_error();
-    tls_socket_set_more(tls->socket, more);
-    *sent_out = 0;
-    int returned = SSL_write_ex(tls->ssl, bytes.at, bytes.len, sent_out);
-    return returned == 1 ? TLS_OK : result_of(tls, returned);
+    forget_errors();
+    *taken_out = 0;
+    tls_socket_begin_record(tls->socket, more);
+    int returned = SSL_write_ex(tls->ssl, bytes.at, bytes.len, taken_out);
+    bool left = tls_socket_end_record(tls->socket);
+    if (returned != 1)
+        return result_of(tls, returned);
+    return left ? TLS_OK : TLS_WANT_WRITE;
+}
+
+enum tls_result tls_flush(struct tls *tls)
+{
+    if (tls_socket_flush(tls->socket) == 0)
+        return TLS_OK;
+    if (errno == EAGAIN || errno == EINTR)
+        return TLS_WANT_WRITE;
+    tls->failed = true;
+    return TLS_FAILED;
 }
 
 void tls_end(struct tls *tls)
@@ -204,8 +224,7 @@ void tls_end(struct tls *tls)
     if (!tls->open || tls->ended || tls->failed)
         return;
     tls->ended = true;
-    tls_socket_set_more(tls->socket, false);
-    ERR_clear_error();
+    forget_errors();
     SSL_shutdown(tls->ssl);
-    ERR_clear_error();
+    forget_errors();
 }

@@ -59,10 +59,13 @@ void tls_settle(struct tls *tls);
 /* Whether bytes wait that the socket will not announce again. */
 bool tls_has_pending(const struct tls *tls);
 
-/* Writes some of the bytes, at most one record's; `more` follow at once, if the socket takes them. `sent_out`
- * is 0 unless TLS_OK. After TLS_WANT_* the same bytes, or these and more behind them, MUST be offered again.
- */
-MUST_USE enum tls_result tls_write(struct tls *tls, struct slice bytes, bool more, size_t *sent_out);
+/* Writes some of the bytes, at most one record's; `more` follow at once, if the socket takes them.
+ * `taken_out` says how many; with TLS_WANT_WRITE they have not all left, and tls_flush() comes next. If none
+ * were taken, the same bytes, or these and more behind them, MUST be offered again. */
+MUST_USE enum tls_result tls_write(struct tls *tls, struct slice bytes, bool more, size_t *taken_out);
+
+/* Sends what is left of the record that was written last; TLS_OK when nothing is. */
+MUST_USE enum tls_result tls_flush(struct tls *tls);
 
 /* Says once that no more is sent, if the connection is in a state to say so. */
 void tls_end(struct tls *tls);

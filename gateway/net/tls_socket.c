@@ -1,7 +1,8 @@
 /*
  * The BIO of net/tls_socket.h. Called by OpenSSL on behalf of net/tls.c. What is read ahead lies in one
  * buffer of the thread while OpenSSL is at work on a connection, and in memory of the connection only if
- * something is left of it then: an idle connection holds nothing.
+ * something is left of it then; so does what is left of a record on its way out: an idle connection holds
+ * nothing, a slow reader no more than it has not taken.
  */
 #include "net/tls_socket.h"
 
@@ -18,13 +19,20 @@ enum {
     DIRECT_MIN = 4 * 1024  /* who asks for that much gets it without the detour */
 };
 
+/* The end of a record that has been written. */
+struct remainder {
+    uint32_t at, len;
+    char bytes[];
+};
+
 struct tls_socket {
     const SSL *ssl;
-    const char *ahead; /* bytes read and not asked for yet: in the thread's buffer, or in `kept` */
-    char *kept;        /* NULL unless something was left when OpenSSL had done its work */
+    const char *ahead;        /* bytes read and not asked for yet: in the thread's buffer, or in `kept` */
+    char *kept;               /* NULL unless something was left when OpenSSL had done its work */
+    struct remainder *unsent; /* NULL when everything has left */
     int fd;
     uint32_t ahead_len;
-    bool more, eof;
+    bool in_record, more, eof;
 };
 
 static _Thread_local char buffer[AHEAD_MAX];
@@ -40,13 +48,52 @@ static bool is_ticket_before_answer(const struct tls_socket *socket)
     return socket->ahead_len > 0 && SSL_get_state(socket->ssl) == TLS_ST_SW_SESSION_TICKET;
 }
 
+static bool may_retry(ssize_t result)
+{
+    return result < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static void keep_unsent(struct tls_socket *socket, const char *at, size_t len)
+{
+    socket->unsent = malloc(sizeof *socket->unsent + len);
+    CHECK(socket->unsent != NULL);
+    socket->unsent->at = 0;
+    socket->unsent->len = (uint32_t)len;
+    memcpy(socket->unsent->bytes, at, len);
+}
+
+int tls_socket_flush(BIO *bio)
+{
+    struct tls_socket *socket = socket_of(bio);
+    struct remainder *unsent = socket->unsent;
+    if (unsent == NULL)
+        return 0;
+    ssize_t sent = send(socket->fd, unsent->bytes + unsent->at, unsent->len - unsent->at, MSG_NOSIGNAL);
+    unsent->at += sent > 0 ? (uint32_t)sent : 0;
+    if (unsent->at < unsent->len) {
+        errno = sent < 0 ? errno : EAGAIN;
+        return -1;
+    }
+    free(unsent);
+    socket->unsent = NULL;
+    return 0;
+}
+
 static int sock_write(BIO *bio, const char *at, int len)
 {
     struct tls_socket *socket = socket_of(bio);
     BIO_clear_retry_flags(bio);
-    bool more = socket->more || is_ticket_before_answer(socket);
-    ssize_t sent = send(socket->fd, at, (size_t)len, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-    if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+    ssize_t sent = tls_socket_flush(bio);
+    if (sent == 0) {
+        bool more = socket->more || is_ticket_before_answer(socket);
+        sent = send(socket->fd, at, (size_t)len, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    }
+    bool full = may_retry(sent);
+    if (socket->in_record && socket->unsent == NULL && (full || (sent > 0 && sent < len))) {
+        keep_unsent(socket, at + (full ? 0 : sent), (size_t)(len - (full ? 0 : sent)));
+        return len;
+    }
+    if (full)
         BIO_set_retry_write(bio);
     return (int)sent;
 }
@@ -68,7 +115,7 @@ static int sock_read(BIO *bio, char *at, int room)
         return take_ahead(socket, at, (size_t)room);
     bool direct = room >= DIRECT_MIN;
     ssize_t got = recv(socket->fd, direct ? at : buffer, direct ? (size_t)room : sizeof buffer, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    if (may_retry(got))
         BIO_set_retry_read(bio);
     socket->eof = got == 0;
     if (direct || got <= 0)
@@ -92,6 +139,7 @@ static int sock_destroy(BIO *bio)
 {
     struct tls_socket *socket = socket_of(bio);
     free(socket->kept);
+    free(socket->unsent);
     free(socket);
     return 1;
 }
@@ -126,9 +174,18 @@ BIO *tls_socket_new(int fd, const SSL *ssl)
     return bio;
 }
 
-void tls_socket_set_more(BIO *bio, bool more)
+void tls_socket_begin_record(BIO *bio, bool more)
 {
-    socket_of(bio)->more = more;
+    struct tls_socket *socket = socket_of(bio);
+    socket->in_record = true;
+    socket->more = more;
+}
+
+bool tls_socket_end_record(BIO *bio)
+{
+    struct tls_socket *socket = socket_of(bio);
+    socket->in_record = socket->more = false;
+    return socket->unsent == NULL;
 }
 
 bool tls_socket_has_ahead(BIO *bio)

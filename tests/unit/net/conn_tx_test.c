@@ -5,6 +5,7 @@
 #include "conn_owner.h"
 
 #include "../dies.h"
+#include "net/internal.h"
 
 #include <stdlib.h>
 
@@ -63,6 +64,47 @@ static void a_turn_leaves_in_one_write(void **state)
     assert_int_equal(block->refs, 1);
     block_unref(&block);
     told(&owner, "");
+}
+
+/* Queues the last `len` bytes of a large block. */
+static void put_rest(size_t len)
+{
+    struct block *block = block_new(&loop.blocks, BLOCK_SIZE_LARGE);
+    for (uint32_t i = 0; i < block->capacity; i++)
+        block->data[i] = (char)('a' + i % 26);
+    conn_tx_slice(owner.conn, block, (uint32_t)(block->capacity - len), (uint32_t)len);
+    block_unref(&block);
+}
+
+static void what_little_is_left_waits_in_a_small_block(void **state)
+{
+    (void)state;
+    const size_t lens[] = {1, 1000, BLOCK_SIZE, BLOCK_SIZE + 1};
+    for (unsigned i = 0; i < 4; i++) {
+        own_pair(&owner);
+        put_rest(lens[i]);
+        put_text(&owner, "!");
+        const struct span *span = &owner.conn->tx->spans[0];
+        conn_tx_wait(owner.conn);
+        assert_int_equal(span->block->capacity, lens[i] <= BLOCK_SIZE ? BLOCK_SIZE : BLOCK_SIZE_LARGE);
+        assert_int_equal(span->len, lens[i]);
+        assert_int_equal(span->block->data[span->offset], 'a' + (BLOCK_SIZE_LARGE - lens[i]) % 26);
+        assert_int_equal(span->block->data[span->offset + lens[i] - 1], 'a' + (BLOCK_SIZE_LARGE - 1) % 26);
+        assert_int_equal(conn_tx_queued(owner.conn), lens[i] + 1);
+        disown(&owner);
+    }
+}
+
+static void a_block_that_others_read_stays(void **state)
+{
+    (void)state;
+    own_pair(&owner);
+    conn_tx_wait(owner.conn); /* nothing is queued */
+    put_rest(10);
+    struct block *block = block_ref(owner.conn->tx->spans[0].block);
+    conn_tx_wait(owner.conn);
+    assert_ptr_equal(block, owner.conn->tx->spans[0].block);
+    block_unref(&block);
 }
 
 static void nothing_committed_is_nothing_sent(void **state)
@@ -350,6 +392,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_turn_leaves_in_one_write),
         TEST(nothing_committed_is_nothing_sent),
+        TEST(what_little_is_left_waits_in_a_small_block),
+        TEST(a_block_that_others_read_stays),
         TEST(a_slow_reader_gets_everything_in_order),
         TEST(random_traffic_arrives_in_order),
         TEST(a_blocked_conn_keeps_its_text),

@@ -6,6 +6,7 @@
 
 #include "../sockets.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { LARGE = 20000 };
@@ -146,14 +147,72 @@ static void test_what_more_follows_leaves_with_it(void **state)
     (void)state;
     struct line line = tcp_line();
     char got[8];
-    tls_socket_set_more(line.bio, true);
+    tls_socket_begin_record(line.bio, true);
     assert_int_equal(BIO_write(line.bio, "one", 3), 3);
+    assert_true(tls_socket_end_record(line.bio));
     assert_int_equal(recv(line.far, got, sizeof got, 0), -1);
-    tls_socket_set_more(line.bio, false);
+    tls_socket_begin_record(line.bio, false);
     assert_int_equal(BIO_write(line.bio, "two", 3), 3);
+    assert_true(tls_socket_end_record(line.bio));
     await_readable(line.far);
     assert_int_equal(recv(line.far, got, sizeof got, 0), 6);
     assert_memory_equal(got, "onetwo", 6);
+    line_free(&line);
+}
+
+/* A record of bytes that count on from `*next`; whether all of it has left. */
+static bool write_record(const struct line *line, unsigned char *next)
+{
+    unsigned char record[LARGE];
+    for (unsigned i = 0; i < sizeof record; i++)
+        record[i] = (*next)++;
+    tls_socket_begin_record(line->bio, false);
+    assert_int_equal(BIO_write(line->bio, record, sizeof record), sizeof record);
+    return tls_socket_end_record(line->bio);
+}
+
+/* What is there of the same; gives how many bytes. */
+static size_t read_some(const struct line *line, unsigned char *next)
+{
+    unsigned char got[LARGE];
+    ssize_t len = recv(line->far, got, sizeof got, 0);
+    for (ssize_t i = 0; i < len; i++)
+        assert_int_equal(got[i], (*next)++);
+    return len > 0 ? (size_t)len : 0;
+}
+
+static void test_what_is_left_of_a_record_goes_first(void **state)
+{
+    (void)state;
+    struct line line = tcp_line();
+    unsigned char written = 0, read = 0;
+    size_t records = 1, got = 0;
+    while (write_record(&line, &written))
+        records++;
+    assert_int_equal(tls_socket_flush(line.bio), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(BIO_write(line.bio, "x", 1), -1); /* not before it */
+    assert_true(BIO_should_write(line.bio));
+    while (tls_socket_flush(line.bio) != 0)
+        got += read_some(&line, &read);
+    assert_int_equal(BIO_write(line.bio, &written, 1), 1);
+    while (got < records * LARGE + 1) {
+        await_readable(line.far);
+        got += read_some(&line, &read);
+    }
+    line_free(&line);
+}
+
+static void test_what_is_left_for_nobody_is_an_error(void **state)
+{
+    (void)state;
+    struct line line = line_new();
+    unsigned char written = 0;
+    while (write_record(&line, &written))
+        ;
+    shutdown(line.far, SHUT_RD);
+    assert_int_equal(tls_socket_flush(line.bio), -1);
+    assert_int_equal(errno, EPIPE);
     line_free(&line);
 }
 
@@ -167,6 +226,8 @@ int main(void)
         cmocka_unit_test(test_writing_to_nobody_is_an_error_and_no_signal),
         cmocka_unit_test(test_a_full_socket_is_to_be_asked_again),
         cmocka_unit_test(test_what_more_follows_leaves_with_it),
+        cmocka_unit_test(test_what_is_left_of_a_record_goes_first),
+        cmocka_unit_test(test_what_is_left_for_nobody_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,12 +145,63 @@ static void or_after_a_while(void **state)
     assert_in_range(wait_for_ticket(ASKING), HELD_MS, PAIR_PATIENCE_MS);
 }
 
+/* Full records until one has not all left; gives how many bytes they carry. */
+static size_t write_until_full(struct tls *tls)
+{
+    static char bytes[TLS_RECORD_MAX];
+    size_t total = 0, taken = 0;
+    enum tls_result result;
+    do {
+        memset(bytes, (int)(total / sizeof bytes), sizeof bytes);
+        result = tls_write(tls, slice_make(bytes, sizeof bytes), true, &taken);
+        assert_int_equal(taken, sizeof bytes);
+        total += taken;
+    } while (result == TLS_OK);
+    assert_int_equal(result, TLS_WANT_WRITE);
+    return total;
+}
+
+/* What is there of the same; gives how far it is. */
+static size_t read_on(struct tls *tls, size_t from)
+{
+    static char bytes[TLS_RECORD_MAX];
+    size_t got = 0;
+    while (tls_read(tls, bytes, sizeof bytes, &got) == TLS_OK) {
+        for (size_t i = 0; i < got; i++)
+            assert_int_equal((unsigned char)bytes[i], (unsigned char)((from + i) / sizeof bytes));
+        from += got;
+    }
+    tls_settle(tls);
+    return from;
+}
+
+static void a_record_that_has_not_all_left_is_taken_all_the_same(void **state)
+{
+    (void)state;
+    struct meeting meeting = meet();
+    size_t got = 0;
+    assert_int_equal(hear_and_shake(meeting.server, meeting.near), TLS_OK);
+    size_t written = write_until_full(meeting.server);
+    assert_int_equal(tls_flush(meeting.server), TLS_WANT_WRITE);
+    while (tls_flush(meeting.server) == TLS_WANT_WRITE)
+        got = read_on(meeting.client, got);
+    while (got < written) {
+        await_readable(meeting.far);
+        got = read_on(meeting.client, got);
+    }
+    assert_int_equal(got, written);
+    say(meeting.server, "on");
+    hear(meeting.client, meeting.far, "on");
+    part(&meeting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_not_asked_gets_the_ticket_at_once),
         cmocka_unit_test(who_has_asked_gets_it_with_the_answer),
         cmocka_unit_test(or_after_a_while),
+        cmocka_unit_test(a_record_that_has_not_all_left_is_taken_all_the_same),
     };
     return cmocka_run_group_tests(tests, make_files, remove_certificates);
 }
