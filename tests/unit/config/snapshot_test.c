@@ -120,6 +120,26 @@ static void parts_in_order(void **state)
     snapshot_unref(&other);
 }
 
+static void note_end(void *arg)
+{
+    strcat(arg, "+");
+}
+
+static void what_else_ends_with_it_ends_first(void **state)
+{
+    (void)state;
+    static const struct config_module *const modules[] = {&first, NULL};
+    freed[0] = '\0';
+    write_file(good);
+    struct snapshot *snapshot = build(modules, "");
+    snapshot->end = (struct snapshot_end){note_end, freed};
+    struct snapshot *other = snapshot_ref(snapshot);
+    snapshot_unref(&other);
+    assert_string_equal(freed, "");
+    snapshot_unref(&snapshot);
+    assert_string_equal(freed, "+1");
+}
+
 static void whole_or_nothing(void **state)
 {
     (void)state;
@@ -205,7 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_in_order),         cmocka_unit_test(whole_or_nothing),
         cmocka_unit_test(warnings_do_not_refuse), cmocka_unit_test(parts_see_their_predecessor),
-        cmocka_unit_test(references_of_threads),
+        cmocka_unit_test(references_of_threads),  cmocka_unit_test(what_else_ends_with_it_ends_first),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
