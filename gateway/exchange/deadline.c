@@ -45,13 +45,14 @@ static uint64_t end_us(const struct exchange *x)
 }
 
 /* Has the timer look when something could be due; until then, it need not know that things have moved. */
-static void arm(struct exchange *x)
+void deadline_arm(struct exchange *x)
 {
     uint64_t due_us = end_us(x);
     if (uploading(x) && x->terms.body_min_rate > 0)
         due_us = least(due_us, x->rate_since_us + x->terms.body_grace_us);
     if (x->leave_at_us)
         due_us = least(due_us, x->leave_at_us);
+    x->watched = true;
     timer_hasten(x->home->loop->timers, &x->timer, due_us);
 }
 
@@ -66,7 +67,8 @@ static void on_timer(struct timer *timer)
     x->leave_at_us = leaves ? 0 : x->leave_at_us;
     if (x->expired || x->starved || leaves)
         task_wake(&x->task);
-    deadline_watch(x);
+    if (!x->expired)
+        deadline_arm(x);
 }
 
 void deadline_start(struct exchange *x)
@@ -82,12 +84,6 @@ void deadline_upload(struct exchange *x, uint64_t limit_us)
     x->rate_bytes = x->in->rx.total;
 }
 
-void deadline_watch(struct exchange *x)
-{
-    if (!x->expired)
-        arm(x);
-}
-
 void deadline_limit(struct exchange *x, uint64_t limit_us)
 {
     if (limit_us != x->limit_us && !x->half_closed)
@@ -98,7 +94,7 @@ void deadline_leave(struct exchange *x, enum fault why, uint64_t delay_us)
 {
     x->leave_why = why;
     x->leave_at_us = clock_now_us(&x->home->loop->clock) + delay_us;
-    arm(x);
+    deadline_arm(x);
 }
 
 void deadline_stop(struct exchange *x)

@@ -21,15 +21,22 @@ static inline void deadline_progress(struct exchange *x)
 static inline void deadline_set(struct exchange *x, uint64_t limit_us)
 {
     x->limit_us = limit_us;
-    x->expired = false;
+    x->expired = x->watched = false;
     deadline_progress(x);
 }
 
 /* The same, and from now on the client owes its content at the minimum rate. */
 void deadline_upload(struct exchange *x, uint64_t limit_us);
 
-/* The exchange waits: watches over its limit. */
-void deadline_watch(struct exchange *x);
+/* For deadline_watch(). */
+void deadline_arm(struct exchange *x);
+
+/* The exchange waits: watches over its limit. Progress does not matter to the timer, a new limit may. */
+static inline void deadline_watch(struct exchange *x)
+{
+    if (!x->watched)
+        deadline_arm(x);
+}
 
 /* The same, but the time without progress goes on if the limit is the one already in force. */
 void deadline_limit(struct exchange *x, uint64_t limit_us);

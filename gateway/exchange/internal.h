@@ -63,6 +63,7 @@ struct exchange {
     bool downloaded;           /* the whole response has been handed to the inbound stream */
     bool half_closed;          /* the client has closed its sending side behind its request */
     bool responding;           /* a final response head has been sent to the client */
+    bool watched;              /* the timer knows of the limit */
     bool expired, starved;     /* the timer's verdict: no progress, or the client sends too slowly */
     bool leaving;              /* it is time to end for the gateway's sake */
     bool trusted;              /* the client's address is a trusted proxy's */
