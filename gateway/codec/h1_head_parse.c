@@ -23,7 +23,7 @@ static bool is_delimited(struct slice text, bool may_be_empty)
     return text.len >= 4 && memcmp(text.at + text.len - 4, "\r\n\r\n", 4) == 0;
 }
 
-static bool at_line_end(const struct head *head)
+static inline bool at_line_end(const struct head *head)
 {
     return head->at[0] == '\r' && head->at[1] == '\n';
 }
@@ -47,7 +47,7 @@ static inline struct slice take_token(struct head *head)
 }
 
 /* Why the byte at hand ended a line that was not over. */
-static enum fault stop_fault(const struct head *head, enum fault otherwise)
+static inline enum fault stop_fault(const struct head *head, enum fault otherwise)
 {
     bool torn = *head->at == '\n' || (*head->at == '\r' && head->at[1] != '\n');
     return torn ? FAULT_bad_line_ending : otherwise;
@@ -59,38 +59,33 @@ struct line {
     struct slice name, value;
 };
 
-/* RFC 9112 section 5.1 allows no space before the colon (A8), and section 5.2 no folded line (A7). Lengths
- * are kept in 16 and 32 bits: a longer name is too large. */
-static enum fault take_strange_name(struct head *head, struct line *line)
+/* Lengths are kept in 16 and 32 bits: a longer name is too large. */
+static bool is_name(struct slice text)
 {
-    const char *start = head->at;
-    line->name = take_token(head);
-    if (line->name.len == 0 && (*start == ' ' || *start == '\t'))
-        return FAULT_folded_field;
-    if (line->name.len == 0 || *head->at != ':')
-        return stop_fault(head, FAULT_bad_field_name);
-    return line->name.len > UINT16_MAX ? FAULT_head_too_large : FAULT_NONE;
+    return text.len <= UINT16_MAX && bytes_are_token(text);
 }
 
-/* Up to the colon. A name that we know is a token. */
-static inline enum fault take_name(struct head *head, struct line *line)
+/* Why no name begins here. RFC 9112 section 5.1 allows no space before the colon (A8), and section 5.2 no
+ * folded line (A7). */
+static __attribute__((cold)) enum fault name_fault(struct head head)
+{
+    struct slice name = take_token(&head);
+    if (name.len == 0 && (*head.at == ' ' || *head.at == '\t'))
+        return FAULT_folded_field;
+    if (name.len > UINT16_MAX)
+        return FAULT_head_too_large;
+    return stop_fault(&head, FAULT_bad_field_name);
+}
+
+/* One field line, RFC 9112 section 5, with its CR LF. A name that we know is a token. */
+static inline enum fault take_field(struct head *head, struct line *line)
 {
     const char *colon = memchr(head->at, ':', (size_t)(head->end - head->at));
     line->name = slice_make(head->at, colon ? (size_t)(colon - head->at) : 0);
     line->id = field_id_of(line->name);
-    if (line->id == FIELD_other)
-        return take_strange_name(head, line);
-    head->at = colon;
-    return FAULT_NONE;
-}
-
-/* RFC 9112 section 5, with the CR LF. */
-static inline enum fault take_field(struct head *head, struct line *line)
-{
-    enum fault fault = take_name(head, line);
-    if (fault)
-        return fault;
-    head->at++;
+    if (line->id == FIELD_other && !is_name(line->name))
+        return name_fault(*head);
+    head->at = colon + 1;
     while (*head->at == ' ' || *head->at == '\t')
         head->at++;
     const char *value = head->at;
@@ -114,12 +109,12 @@ static bool is_wanted(enum field_id id, enum fields_kind kind)
 }
 
 /* All field lines and the empty line, which must be the end of the text. */
-static enum fault take_fields(struct head *head, enum fields_kind kind, struct arena *arena,
+static enum fault take_fields(struct head head, enum fields_kind kind, struct arena *arena,
                               struct fields *fields)
 {
     struct line line = {.id = FIELD_other};
-    while (*head->at != '\r') {
-        enum fault fault = take_field(head, &line);
+    while (*head.at != '\r') {
+        enum fault fault = take_field(&head, &line);
         if (fault)
             return fault;
         if (fields->count == UINT16_MAX)
@@ -127,9 +122,9 @@ static enum fault take_fields(struct head *head, enum fields_kind kind, struct a
         if (is_wanted(line.id, kind))
             fields_append(fields, arena, line.id, line.name, line.value);
     }
-    if (!at_line_end(head))
+    if (!at_line_end(&head))
         return FAULT_bad_line_ending;
-    return head->end - head->at == 2 ? FAULT_NONE : FAULT_bad_field_name;
+    return head.end - head.at == 2 ? FAULT_NONE : FAULT_bad_field_name;
 }
 
 static bool is_digit(char c)
@@ -239,7 +234,7 @@ enum fault h1_parse_request(struct slice text, struct arena *arena, struct messa
         return FAULT_bad_line_ending;
     enum fault fault = take_request_line(&head, request_out);
     if (!fault)
-        fault = take_fields(&head, HEAD_FIELDS, arena, &request_out->fields);
+        fault = take_fields(head, HEAD_FIELDS, arena, &request_out->fields);
     if (!fault)
         fault = framing_of_request(request_out, arena);
     if (fault)
@@ -256,7 +251,7 @@ enum fault h1_parse_response(struct slice text, enum method request_method, stru
         return FAULT_bad_line_ending;
     enum fault fault = take_status_line(&head, response_out);
     if (!fault)
-        fault = take_fields(&head, HEAD_FIELDS, arena, &response_out->fields);
+        fault = take_fields(head, HEAD_FIELDS, arena, &response_out->fields);
     if (!fault)
         fault = framing_of_response(response_out, request_method);
     if (fault)
@@ -268,7 +263,7 @@ enum fault h1_parse_trailers(struct slice section, struct arena *arena, struct f
 {
     struct head head = {section.at, section.at + section.len};
     struct fields trailers = {.count = 0};
-    if (!is_delimited(section, true) || take_fields(&head, TRAILER_FIELDS, arena, &trailers))
+    if (!is_delimited(section, true) || take_fields(head, TRAILER_FIELDS, arena, &trailers))
         return FAULT_bad_trailer;
     *trailers_out = trailers;
     return FAULT_NONE;

@@ -29,7 +29,6 @@ struct h1_scan {
     uint32_t scanned;    /* bytes looked at already */
     uint32_t line_start; /* offset of the line being scanned */
     uint32_t lines;      /* that have ended, the start line included */
-    bool ended;          /* the empty line has come */
 };
 
 /* Looks for the end of the head in the unread bytes; call again with more bytes at the same or a moved

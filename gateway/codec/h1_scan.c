@@ -11,44 +11,38 @@ enum { EMPTY_LINES_MAX = 2 };
 
 /* Whether the first `len` bytes are too many. The smaller limit speaks, as it would if bytes came one by one.
  */
-static inline enum fault size_fault(const struct h1_scan *scan, const struct h1_limits *limits, size_t len)
+static inline enum fault size_fault(const struct h1_limits *limits, uint32_t lines, size_t len)
 {
-    if (scan->lines == 0 && len > limits->line_max && limits->line_max <= limits->head_max)
+    if (lines == 0 && len > limits->line_max && limits->line_max <= limits->head_max)
         return FAULT_target_too_long;
     return len > limits->head_max ? FAULT_head_too_large : FAULT_NONE;
 }
 
-/* The line whose LF is the last of the first `len` bytes. The start line is no field. */
-static inline enum fault end_line(struct h1_scan *scan, const struct h1_limits *limits, const char *head,
-                                  size_t len)
-{
-    enum fault fault = size_fault(scan, limits, len);
-    if (fault)
-        return fault;
-    if (len < 2 || head[len - 2] != '\r')
-        return FAULT_bad_line_ending;
-    scan->ended = scan->lines > 0 && len - scan->line_start == 2;
-    scan->line_start = (uint32_t)len;
-    if (!scan->ended && scan->lines++ > limits->fields_max)
-        return FAULT_too_many_fields;
-    return FAULT_NONE;
-}
-
+/* The start line is no field. */
 static enum fault scan_lines(struct slice unread, const struct h1_limits *limits, struct h1_scan *scan,
                              size_t *head_len_out)
 {
     const char *at = unread.at + scan->scanned, *end = unread.at + unread.len;
-    while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        size_t len = (size_t)(++at - unread.at);
-        enum fault fault = end_line(scan, limits, unread.at, len);
-        if (!fault && !scan->ended)
-            continue;
-        *head_len_out = fault ? 0 : len;
-        return fault;
-    }
-    scan->scanned = (uint32_t)unread.len;
+    const char *line = unread.at + scan->line_start;
+    uint32_t lines = scan->lines;
     *head_len_out = 0;
-    return size_fault(scan, limits, unread.len);
+    while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        size_t line_len = (size_t)(++at - line);
+        enum fault fault = size_fault(limits, lines, (size_t)(at - unread.at));
+        if (fault)
+            return fault;
+        if (line_len < 2 || at[-2] != '\r')
+            return FAULT_bad_line_ending;
+        if (line_len == 2 && lines > 0) {
+            *head_len_out = (size_t)(at - unread.at);
+            return FAULT_NONE;
+        }
+        if (lines++ > limits->fields_max)
+            return FAULT_too_many_fields;
+        line = at;
+    }
+    *scan = (struct h1_scan){(uint32_t)unread.len, (uint32_t)(line - unread.at), lines};
+    return size_fault(limits, lines, unread.len);
 }
 
 /* A head that cannot become one is refused at its first byte. Empty lines are h1_skip_empty_lines()'

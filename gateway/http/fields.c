@@ -30,7 +30,7 @@ static const struct row rows[FIELD_ID_COUNT] = {
 };
 
 const uint64_t fields_of_one_hop = 0
-#define FIELD(id, text, flags) | ((flags) & (HOP | FRAMING) ? FIELD_BIT(FIELD_##id) : 0)
+#define FIELD(id, text, flags) | ((flags)&HOP ? FIELD_BIT(FIELD_##id) : 0)
 #include "tables/field_names.def"
 #undef FIELD
     ;

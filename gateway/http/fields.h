@@ -56,7 +56,7 @@ struct fields {
 /* The bit of an id in fields.seen; some ids share one. */
 #define FIELD_BIT(id) ((uint64_t)1 << ((unsigned)(id) % 64))
 
-/* The bits of the ids with TRAIT_HOP or TRAIT_FRAMING. */
+/* The bits of the ids with TRAIT_HOP. */
 extern const uint64_t fields_of_one_hop;
 
 /* False: no field with this id is present. */

@@ -53,6 +53,8 @@ static bool parse_digits(struct slice digits, uint64_t *number_out)
 bool content_length_parse(struct slice value, uint64_t *length_out)
 {
     struct slice first, element;
+    if (parse_digits(value, length_out))
+        return true;
     if (!slice_next_element(&value, &first))
         return false;
     while (slice_next_element(&value, &element))

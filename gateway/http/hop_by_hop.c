@@ -95,7 +95,7 @@ static void strip_by_trait(struct fields *fields)
     for (unsigned i = 0; i < fields->count; i++) {
         struct field *field = &fields->at[i];
         unsigned traits = field_traits((enum field_id)field->id);
-        if ((traits & (TRAIT_HOP | TRAIT_FRAMING)) == 0 || (field->marks & FIELD_GONE))
+        if ((traits & TRAIT_HOP) == 0 || (field->marks & FIELD_GONE))
             continue;
         if (field->id == FIELD_te)
             strip_te(field, &kept_te);
@@ -119,7 +119,10 @@ static enum fault strip_by_connection(struct fields *fields)
 enum fault hop_by_hop_strip(struct fields *fields)
 {
     enum fault fault = fields_may_have(fields, FIELD_connection) ? strip_by_connection(fields) : FAULT_NONE;
-    if (!fault && (fields->seen & fields_of_one_hop) != 0)
+    if (fault)
+        return fault;
+    if ((fields->seen & fields_of_one_hop) != 0)
         strip_by_trait(fields);
-    return fault;
+    fields_remove(fields, FIELD_content_length);
+    return FAULT_NONE;
 }
