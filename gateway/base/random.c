@@ -33,22 +33,24 @@ uint64_t random_next(struct random *random)
     return result;
 }
 
-/* The digits of 32 bits, one a byte: nibbles are spread, and those above 9 go on with 'a'. */
-static uint64_t hex_of(uint32_t bits)
+/* Sixteen bytes that are computed with at once. */
+typedef unsigned char lanes __attribute__((vector_size(16)));
+typedef uint64_t words __attribute__((vector_size(16)));
+
+/* The digits of 64 bits, the lowest first: those of the low and of the high halves of its bytes alternate. */
+static lanes hex_of(uint64_t bits)
 {
-    uint64_t nibbles = bits;
-    nibbles = (nibbles | nibbles << 16) & 0x0000ffff0000ffffu;
-    nibbles = (nibbles | nibbles << 8) & 0x00ff00ff00ff00ffu;
-    nibbles = (nibbles | nibbles << 4) & 0x0f0f0f0f0f0f0f0fu;
-    uint64_t above_9 = (nibbles + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
-    return nibbles + 0x3030303030303030u + above_9 * ('a' - '0' - 10);
+    const uint64_t nibbles = 0x0f0f0f0f0f0f0f0fu;
+    lanes low = (lanes)(words){bits & nibbles}, high = (lanes)(words){bits >> 4 & nibbles};
+    lanes digits =
+        __builtin_shuffle(low, high, (lanes){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+    return digits + '0' + ((lanes)(digits > 9) & ('a' - '0' - 10));
 }
 
 void random_hex(struct random *random, char *out, unsigned digits)
 {
     for (unsigned i = 0; i < digits; i += 16) {
-        uint64_t bits = random_next(random);
-        uint64_t text[2] = {hex_of((uint32_t)bits), hex_of((uint32_t)(bits >> 32))};
-        memcpy(out + i, text, sizeof text);
+        lanes text = hex_of(random_next(random));
+        memcpy(out + i, &text, sizeof text);
     }
 }

@@ -135,30 +135,28 @@ static bool is_alias(const struct field *field)
     return memchr(field->name, '_', field->name_len) || memchr(field->name, '.', field->name_len);
 }
 
-/* Whether the client's field must not travel: what it says belongs to the gateway, or to proxies that are
- * trusted. */
-static bool is_presumed(const struct field *field, bool trusted)
-{
-    switch ((enum field_id)field->id) {
-    case FIELD_other: return is_alias(field);
-    case FIELD_x_forwarded_for:
-    case FIELD_x_real_ip:
-    case FIELD_forwarded:
-    case FIELD_x_request_id:
-    case FIELD_x_client_cert_subject:
-    case FIELD_x_client_cert_verify: return true;
-    case FIELD_x_forwarded_proto:
-    case FIELD_x_forwarded_host:
-    case FIELD_x_forwarded_port: return !trusted;
-    default: return false;
-    }
-}
+#define BITS_OF_OURS                                                                              \
+    (FIELD_BIT(FIELD_x_forwarded_for) | FIELD_BIT(FIELD_x_real_ip) | FIELD_BIT(FIELD_forwarded) | \
+     FIELD_BIT(FIELD_x_request_id) | FIELD_BIT(FIELD_x_client_cert_subject) |                     \
+     FIELD_BIT(FIELD_x_client_cert_verify))
+#define BITS_OF_PROXIES                                                       \
+    (FIELD_BIT(FIELD_x_forwarded_proto) | FIELD_BIT(FIELD_x_forwarded_host) | \
+     FIELD_BIT(FIELD_x_forwarded_port))
+_Static_assert(FIELD_x_request_id < 64, "the gateway's own fields share their bits with no other below 64");
 
+/* Drops what the client must not say: what the gateway itself does, and what proxies do unless it is one that
+ * is trusted. */
 static void drop_presumed(struct fields *fields, bool trusted)
 {
-    for (unsigned i = 0; i < fields->count; i++)
-        if (is_presumed(&fields->at[i], trusted))
-            fields->at[i].marks |= FIELD_GONE;
+    uint64_t presumed = trusted ? BITS_OF_OURS : BITS_OF_OURS | BITS_OF_PROXIES;
+    if (!(fields->seen & (presumed | FIELD_BIT(FIELD_other))))
+        return;
+    for (unsigned i = 0; i < fields->count; i++) {
+        struct field *field = &fields->at[i];
+        bool is_presumed = field->id < 64 && (presumed & FIELD_BIT(field->id));
+        if (field->id == FIELD_other ? is_alias(field) : is_presumed)
+            field->marks |= FIELD_GONE;
+    }
 }
 
 enum fault request_prepare(struct exchange *x)
