@@ -18,12 +18,7 @@ enum {
     NO_TRAILER = TRAIT_NO_TRAILER
 };
 
-struct row {
-    struct slice name;
-    unsigned traits;
-};
-
-static const struct row rows[FIELD_ID_COUNT] = {
+const struct field_row field_rows[FIELD_ID_COUNT] = {
 #define FIELD(id, text, flags) [FIELD_##id] = {{(text), sizeof(text) - 1}, (flags)},
 #include "tables/field_names.def"
 #undef FIELD
@@ -92,18 +87,6 @@ enum field_id field_id_of(struct slice name)
     /* clang-format on */
 }
 
-struct slice field_id_name(enum field_id id)
-{
-    CHECK(id > FIELD_other && id < FIELD_ID_COUNT);
-    return rows[id].name;
-}
-
-unsigned field_traits(enum field_id id)
-{
-    CHECK((unsigned)id < FIELD_ID_COUNT);
-    return rows[id].traits;
-}
-
 void fields_grow(struct fields *fields, struct arena *arena)
 {
     CHECK(fields->count < MOST_FIELDS);
@@ -121,12 +104,6 @@ void fields_add(struct fields *fields, struct arena *arena, struct slice name, s
 {
     CHECK(name.len <= UINT16_MAX && value.len <= UINT32_MAX);
     fields_append(fields, arena, field_id_of(name), name, value);
-}
-
-void fields_add_id(struct fields *fields, struct arena *arena, enum field_id id, struct slice value)
-{
-    CHECK(value.len <= UINT32_MAX);
-    fields_append(fields, arena, id, field_id_name(id), value);
 }
 
 void fields_remove(struct fields *fields, enum field_id id)

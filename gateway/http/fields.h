@@ -9,6 +9,7 @@
 #define PORTICO_HTTP_FIELDS_H
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "base/slice.h"
 
 #include <stdint.h>
@@ -69,11 +70,26 @@ static inline bool fields_may_have(const struct fields *fields, enum field_id id
  * table. */
 enum field_id field_id_of(struct slice name);
 
+/* What is known of an id. */
+struct field_row {
+    struct slice name;
+    unsigned traits;
+};
+extern const struct field_row field_rows[FIELD_ID_COUNT];
+
 /* The lower-case name of an id (not FIELD_other). */
-struct slice field_id_name(enum field_id id);
+static inline struct slice field_id_name(enum field_id id)
+{
+    CHECK(id > FIELD_other && id < FIELD_ID_COUNT);
+    return field_rows[id].name;
+}
 
 /* Traits of an id, enum field_trait; 0 for FIELD_other. */
-unsigned field_traits(enum field_id id);
+static inline unsigned field_traits(enum field_id id)
+{
+    CHECK((unsigned)id < FIELD_ID_COUNT);
+    return field_rows[id].traits;
+}
 
 _Static_assert(FIELD_ID_COUNT <= UINT8_MAX, "ids are kept in a byte");
 
@@ -103,7 +119,12 @@ static inline void fields_append(struct fields *fields, struct arena *arena, enu
 void fields_add(struct fields *fields, struct arena *arena, struct slice name, struct slice value);
 
 /* The same; the name is taken from the table. */
-void fields_add_id(struct fields *fields, struct arena *arena, enum field_id id, struct slice value);
+static inline void fields_add_id(struct fields *fields, struct arena *arena, enum field_id id,
+                                 struct slice value)
+{
+    CHECK(value.len <= UINT32_MAX);
+    fields_append(fields, arena, id, field_id_name(id), value);
+}
 
 /* Marks every field with this id as gone. */
 void fields_remove(struct fields *fields, enum field_id id);
