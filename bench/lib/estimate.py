@@ -22,7 +22,7 @@ class Round:
 
 
 def cheapest_third(costs):
-    """Mean of the cheapest third, of two at least."""
+    """Mean of the cheapest third, or of the shortest when they are latencies; of two at least."""
     costs = sorted(costs)
     return statistics.fmean(costs[:max(2, round(len(costs) / 3))])
 
@@ -38,6 +38,12 @@ def by_start(rounds, proxy):
     for each in rounds:
         starts.setdefault(each.start, []).append(each.samples[proxy])
     return list(starts.values())
+
+
+def latency(rounds, proxy, field):
+    """A percentile, by the same rule: a stall of the machine makes it longer, nothing makes it shorter."""
+    return statistics.fmean(cheapest_third(getattr(sample, field) for sample in turns)
+                            for turns in by_start(rounds, proxy))
 
 
 def ratio(rounds, proxy, yardstick):
@@ -81,8 +87,9 @@ def row(rounds, proxy, yardstick):
         "median": statistics.median(sample.cost for sample in samples),
         "ratio": ratio(rounds, proxy, yardstick) if yardstick else None,
         "spread": spread(rounds, proxy, yardstick if proxy != yardstick else None),
+        **{field: latency(rounds, proxy, field) for field in ("p50", "p99", "p999")},
         **{field: statistics.median(getattr(sample, field) for sample in samples)
-           for field in ("rate", "p50", "p99", "p999", "memory", "growth")},
+           for field in ("rate", "memory", "growth")},
         "errors": sum(sample.errors for sample in samples),
         "rounds": [sample.cost for sample in samples],
         "others": [sample.others for sample in samples],

@@ -231,7 +231,29 @@ def http2(target, seconds, connections, streams, tls):
                   **span.costs(requests_of))
 
 
-def own_load(target, command, seconds):
+def begin(load):
+    load.stdin.write("\n")
+    load.stdin.flush()
+
+
+def watched(target, load, seconds):
+    """(Span of the middle of the load, what it says at its end)."""
+    begin(load)
+    time.sleep(MARGIN)
+    span = watch(target, seconds)
+    return span, load.stdout.readline()
+
+
+def left_alone(target, load, _seconds):
+    """(Span of the whole load, what it says), for latencies: each look takes the load's core a millisecond or two,
+    which is where p99 would be."""
+    before = look(target)
+    begin(load)
+    said = load.stdout.readline()
+    return Span(between(before, look(target)), [], machine.memory_kib(target.pid)), said
+
+
+def own_load(target, command, seconds, attend=watched):
     """A load of ours: it says when it is ready, begins at a line, and prints "units seconds p50 p99 p999 faults" after
     so long as its last argument says. Cost is microseconds a unit."""
     command = [*map(str, command), f"{seconds + 2 * MARGIN:.3f}"]
@@ -239,12 +261,9 @@ def own_load(target, command, seconds):
                           env=client_environment()) as load:
         if load.stdout.readline() != "ready\n":
             raise machine.Failure(f"{target.name} does not serve {' '.join(command)}")
-        load.stdin.write("\n")
-        load.stdin.flush()
-        time.sleep(MARGIN)
-        span = watch(target, seconds)
-        said = load.stdout.readline().split()
+        span, said = attend(target, load, seconds)
         load.stdin.close()
+    said = said.split()
     if len(said) != 6 or span.whole.requests < 1:
         raise machine.Failure(f"{target.name} ends {' '.join(command)}")
     units, took, p50, p99, p999, faults = map(float, said)
@@ -270,4 +289,5 @@ def most(target, connections, tls):
 def open_loop(target, seconds, connections, tls=False, rate=1000):
     """Requests at a fixed rate, due whether or not earlier ones are answered. Cost is microseconds a request."""
     port, kind = (target.tls_port, "tls") if tls else (target.port, "plain")
-    return own_load(target, [machine.compile_c("open_load"), port, connections, f"{rate:.0f}", kind], seconds)
+    command = [machine.compile_c("open_load"), port, connections, f"{rate:.0f}", kind]
+    return own_load(target, command, seconds, attend=left_alone)
