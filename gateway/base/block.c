@@ -76,15 +76,8 @@ static bool keep(struct block *block, struct block **free_list, unsigned *count,
     return true;
 }
 
-void block_unref(struct block **block_at)
+void block_retire(struct block *block)
 {
-    struct block *block = *block_at;
-    *block_at = NULL;
-    if (block == NULL)
-        return;
-    CHECK(block->refs > 0);
-    if (--block->refs > 0)
-        return;
     struct block_pool *pool = block->pool;
     if (block->capacity == BLOCK_SIZE && keep(block, &pool->free_small, &pool->free_small_count, KEEP_SMALL))
         return;

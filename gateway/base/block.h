@@ -6,6 +6,8 @@
 #ifndef PORTICO_BASE_BLOCK_H
 #define PORTICO_BASE_BLOCK_H
 
+#include "base/check.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,7 +50,19 @@ static inline struct block *block_ref(struct block *block)
     return block;
 }
 
+/* Returns a block that nobody refers to any more to its pool. */
+void block_retire(struct block *block);
+
 /* Gives up a reference and stores NULL; the last one returns the block to its pool. Accepts a NULL block. */
-void block_unref(struct block **block);
+static inline void block_unref(struct block **block_at)
+{
+    struct block *block = *block_at;
+    *block_at = NULL;
+    if (block == NULL)
+        return;
+    CHECK(block->refs > 0);
+    if (--block->refs == 0)
+        block_retire(block);
+}
 
 #endif

@@ -364,19 +364,30 @@ static enum h1_connection connection_option(struct h1_request *request, const st
     return request->stream.rx_head.version_minor == 0 ? H1_KEEP_ALIVE_SAID : H1_KEEP_ALIVE;
 }
 
+/* Only HTTP/1.0 clients take a content that ends with the connection, and they know no other without a
+ * length. */
+static enum framing_kind framing_for(const struct stream *stream, enum framing_kind kind)
+{
+    if (kind != FRAMING_UNTIL_CLOSE && kind != FRAMING_STREAM)
+        return kind;
+    bool old_client = stream->rx_head.version_minor == 0 && stream->fault == FAULT_NONE;
+    return old_client ? FRAMING_UNTIL_CLOSE : FRAMING_STREAM;
+}
+
 static void tx_head(struct stream *stream, const struct message *head)
 {
     struct h1_request *request = request_of(stream);
     struct h1_inbound *session = request->session;
     if (session->conn == NULL)
         return;
-    struct message framed = *head;
-    bool old_client = stream->rx_head.version_minor == 0 && stream->fault == FAULT_NONE;
-    if (framed.framing.kind == FRAMING_UNTIL_CLOSE && !old_client)
-        framed.framing.kind = FRAMING_STREAM;
-    if (framed.framing.kind == FRAMING_STREAM && old_client)
-        framed.framing.kind = FRAMING_UNTIL_CLOSE;
-    h1_tx_response(&request->tx, session->conn, &framed, connection_option(request, &framed));
+    struct message framed;
+    enum framing_kind kind = framing_for(stream, head->framing.kind);
+    if (kind != head->framing.kind) {
+        framed = *head;
+        framed.framing.kind = kind;
+        head = &framed;
+    }
+    h1_tx_response(&request->tx, session->conn, head, connection_option(request, head));
     stream->tx_started = true;
     if (head->status == 101) {
         stream->rx.ended = false;

@@ -10,7 +10,8 @@
 static bool pump(struct stream *from, struct stream *to, const struct fields *trailers, bool *done_out)
 {
     uint32_t before = from->rx.queued;
-    to->ops->tx_body(to, &from->rx, trailers);
+    if (before > 0 || from->rx.ended)
+        to->ops->tx_body(to, &from->rx, trailers);
     bool moved = from->rx.queued < before;
     *done_out = body_is_done(&from->rx);
     if ((moved || !from->rx.ended) && from->rx.queued < BODY_LOW_MARK && !to->tx_waits)

@@ -8,6 +8,8 @@
 /* Counts what has come since the last look; all of it still lies in the body. */
 static void follow(struct websocket_frames *frames, const struct body *body)
 {
+    if (frames->seen == body->total)
+        return;
     uint64_t skip = body->queued - (body->total - frames->seen);
     for (unsigned i = 0; i < body->count && body->total > frames->seen; i++) {
         const struct body_piece *piece = &body->pieces[(body->first + i) % BODY_PIECES];

@@ -42,23 +42,30 @@ static void end_head(struct websocket_frames *frames)
     frames->head_len = 0;
 }
 
+/* As much of a frame's head as there is, up to what must be known of it before it is known how long it is. */
+static size_t take_head(struct websocket_frames *frames, struct slice bytes)
+{
+    size_t missing = (size_t)head_size(frames->head, frames->head_len) - frames->head_len;
+    size_t part = bytes.len < missing ? bytes.len : missing;
+    if (frames->head_len == 0)
+        frames->began = frames->seen;
+    memcpy(frames->head + frames->head_len, bytes.at, part);
+    frames->head_len = (uint8_t)(frames->head_len + part);
+    if (frames->head_len == head_size(frames->head, frames->head_len))
+        end_head(frames);
+    return part;
+}
+
 void websocket_frames_follow(struct websocket_frames *frames, struct slice bytes)
 {
     while (bytes.len > 0) {
-        if (frames->left > 0) {
-            size_t part = bytes.len < frames->left ? bytes.len : (size_t)frames->left;
+        size_t part = bytes.len < frames->left ? bytes.len : (size_t)frames->left;
+        if (frames->left > 0)
             frames->left -= part;
-            frames->seen += part;
-            bytes = slice_after(bytes, part);
-            continue;
-        }
-        if (frames->head_len == 0)
-            frames->began = frames->seen;
-        frames->seen++;
-        frames->head[frames->head_len++] = (unsigned char)bytes.at[0];
-        bytes = slice_after(bytes, 1);
-        if (frames->head_len == head_size(frames->head, frames->head_len))
-            end_head(frames);
+        else
+            part = take_head(frames, bytes);
+        frames->seen += part;
+        bytes = slice_after(bytes, part);
     }
 }
 

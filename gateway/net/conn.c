@@ -225,7 +225,6 @@ static bool write_queue(struct conn *conn)
 
 static void drained(struct conn *conn)
 {
-    conn_tx_close(conn);
     if (conn->shut_after_flush) {
         conn->shut_after_flush = false;
         if (conn->secret)
@@ -260,11 +259,10 @@ static void flush(struct conn *conn)
         conn_fail_after_reading(conn, conn->splice_error);
         return;
     }
-    if (conn->tx && conn->tx->count > 0 && !write_queue(conn))
+    if (conn->tx && !write_queue(conn))
         return;
-    bool left = conn->tx && conn->tx->count > 0;
-    conn_wait_writable(conn, left);
-    if (!left)
+    conn_wait_writable(conn, conn->tx != NULL);
+    if (conn->tx == NULL)
         drained(conn);
 }
 

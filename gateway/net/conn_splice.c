@@ -71,11 +71,11 @@ void conn_splice_readable(struct conn *conn)
 /* What is queued goes first. False when the socket takes nothing more for now. */
 static bool send_queued(struct conn *conn)
 {
-    if (conn_tx_queued(conn) == 0)
+    if (conn->tx == NULL)
         return true;
     conn->splice_error = (uint8_t)conn_tx_send(conn);
     if (!conn->splice_error)
-        conn_wait_writable(conn, conn_tx_queued(conn) > 0);
+        conn_wait_writable(conn, conn->tx != NULL);
     return !conn->splice_error && !conn->writing;
 }
 

@@ -279,7 +279,7 @@ static enum tls_result write_record(struct conn *conn)
     struct slice record = next_record(conn->tx);
     size_t taken = 0;
     enum tls_result result = tls_write(secret->tls, record, conn->tx->bytes > record.len, &taken);
-    conn_tx_sent(conn->tx, taken);
+    conn_tx_sent(conn, taken);
     if (result == TLS_OK)
         conn->tx_total += taken;
     else
@@ -290,11 +290,10 @@ static enum tls_result write_record(struct conn *conn)
 bool conn_secret_write(struct conn *conn, bool *blocked_out)
 {
     struct conn_secret *secret = conn->secret;
-    const struct tx_queue *tx = conn->tx;
     if (secret->read_wants_write)
         task_wake(&secret->read_task);
     enum tls_result result = write_owed(conn);
-    while (result == TLS_OK && tx && tx->count > 0)
+    while (result == TLS_OK && conn->tx)
         result = write_record(conn);
     secret->write_wants_read = result == TLS_WANT_READ;
     *blocked_out = result == TLS_WANT_WRITE || secret->read_wants_write;

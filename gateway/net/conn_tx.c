@@ -33,8 +33,10 @@ void conn_tx_close(struct conn *conn)
 
 bool conn_tx_has_room(const struct conn *conn)
 {
-    return conn->tx == NULL ||
-           (!conn->writing && conn->tx->bytes < CONN_TX_MARK && conn->tx->count + 4 <= CONN_TX_SPANS);
+    if (conn_tx_queued(conn) == 0)
+        return true;
+    const struct tx_queue *tx = conn->tx;
+    return !conn->writing && (!tx || (tx->bytes < CONN_TX_MARK && tx->count + 4 <= CONN_TX_SPANS));
 }
 
 size_t conn_tx_queued(const struct conn *conn)
@@ -87,9 +89,14 @@ void conn_tx_commit(struct conn *conn, size_t len)
     conn_tx_slice(conn, text, offset, (uint32_t)len);
 }
 
-void conn_tx_sent(struct tx_queue *tx, size_t sent)
+void conn_tx_sent(struct conn *conn, size_t sent)
 {
+    struct tx_queue *tx = conn->tx;
     tx->bytes -= sent;
+    if (tx->bytes == 0) {
+        conn_tx_close(conn);
+        return;
+    }
     while (sent > 0) {
         struct span *span = &tx->spans[tx->first];
         uint32_t part = sent < span->len ? (uint32_t)sent : span->len;
@@ -107,7 +114,7 @@ void conn_tx_sent(struct tx_queue *tx, size_t sent)
 void conn_tx_wait(struct conn *conn)
 {
     struct tx_queue *tx = conn->tx;
-    struct span *span = tx && tx->count > 0 ? &tx->spans[tx->first] : NULL;
+    struct span *span = tx ? &tx->spans[tx->first] : NULL;
     if (span == NULL || span->len > BLOCK_SIZE || span->block->capacity <= BLOCK_SIZE ||
         span->block->refs > 1)
         return;
@@ -157,6 +164,6 @@ int conn_tx_send(struct conn *conn)
     if (sent < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : errno;
     conn->tx_total += (uint64_t)sent;
-    conn_tx_sent(tx, (size_t)sent);
+    conn_tx_sent(conn, (size_t)sent);
     return 0;
 }

@@ -106,8 +106,8 @@ void conn_fail_after_reading(struct conn *conn, int error);
 /* Sends what is queued, as far as the socket takes it; gives an errno, or 0. */
 int conn_tx_send(struct conn *conn);
 
-/* Takes what has left off the queue. */
-void conn_tx_sent(struct tx_queue *tx, size_t sent);
+/* Takes what has left off the queue, and gives the queue back when that was all. */
+void conn_tx_sent(struct conn *conn, size_t sent);
 
 /* The socket takes nothing for now: what little is left of a large block moves to a small one. */
 void conn_tx_wait(struct conn *conn);
