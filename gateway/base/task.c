@@ -8,9 +8,9 @@
 
 void task_queue_init(struct task_queue *queue)
 {
-    list_init(&queue->ready);
-    list_init(&queue->late);
-    list_init(&queue->ended);
+    ring_init(&queue->ready);
+    ring_init(&queue->late);
+    ring_init(&queue->ended);
     queue->graves = NULL;
 }
 
@@ -21,8 +21,8 @@ void task_init(struct task *task, struct task_queue *queue, void (*run)(struct t
 
 void task_cancel(struct task *task)
 {
-    if (task->line)
-        list_remove(task->line, &task->node);
+    if (list_linked(&task->node))
+        ring_remove(&task->node);
 }
 
 void task_end(struct task_queue *queue, struct task *task, void (*run)(struct task *task))
@@ -43,10 +43,10 @@ void task_bury(struct task_queue *queue, struct grave *grave, void (*free_fn)(st
 
 static struct list_node *next_ready(struct task_queue *queue)
 {
-    struct list_node *node = list_pop(&queue->ready);
+    struct list_node *node = ring_pop(&queue->ready);
     if (node == NULL)
-        node = list_pop(&queue->late);
-    return node ? node : list_pop(&queue->ended);
+        node = ring_pop(&queue->late);
+    return node ? node : ring_pop(&queue->ended);
 }
 
 void task_drain(struct task_queue *queue)

@@ -14,7 +14,7 @@ struct task_queue;
 /* A piece of work that can be woken; a member of the object it works on. */
 struct task {
     struct list_node node;
-    struct list *line; /* the queue's, that it is woken into */
+    struct list_node *line; /* the queue's ring that it is woken into */
     void (*run)(struct task *task);
 };
 
@@ -26,7 +26,7 @@ struct grave {
 
 /* A thread's woken tasks and its dead. */
 struct task_queue {
-    struct list ready, late, ended;
+    struct list_node ready, late, ended; /* rings */
     struct grave *graves;
 };
 
@@ -43,7 +43,7 @@ void task_init(struct task *task, struct task_queue *queue, void (*run)(struct t
 static inline void task_wake(struct task *task)
 {
     if (!list_linked(&task->node))
-        list_append(task->line, &task->node);
+        ring_append(task->line, &task->node);
 }
 
 /* The task will not run, even if it was woken. */
