@@ -229,7 +229,6 @@ static enum fault take_status_line(struct head *head, struct message *response)
 enum fault h1_parse_request(struct slice text, struct arena *arena, struct message *request_out)
 {
     struct head head = {text.at, text.at + text.len};
-    *request_out = (struct message){.method = METHOD_OTHER};
     if (!is_delimited(text, false))
         return FAULT_bad_line_ending;
     enum fault fault = take_request_line(&head, request_out);
@@ -246,7 +245,6 @@ enum fault h1_parse_response(struct slice text, enum method request_method, stru
                              struct message *response_out)
 {
     struct head head = {text.at, text.at + text.len};
-    *response_out = (struct message){.method = METHOD_OTHER};
     if (!is_delimited(text, false))
         return FAULT_bad_line_ending;
     enum fault fault = take_status_line(&head, response_out);

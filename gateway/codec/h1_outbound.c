@@ -76,6 +76,8 @@ static void take_head(struct h1_outbound *session, size_t len)
     struct stream *stream = &session->stream;
     const char *head = arena_copy(stream->arena, slice_make(conn_unread(session->conn).at, len));
     conn_consume(session->conn, len);
+    if (stream->rx_head.status != 0) /* an interim one came before */
+        stream->rx_head = (struct message){.status = 0};
     enum fault fault =
         h1_parse_response(slice_make(head, len), session->method, stream->arena, &stream->rx_head);
     unsigned status = stream->rx_head.status;

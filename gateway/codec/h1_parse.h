@@ -44,7 +44,8 @@ MUST_USE enum fault h1_head_scan(struct slice unread, const struct h1_limits *li
 size_t h1_skip_empty_lines(struct slice unread);
 
 /* Parses a request head that h1_head_scan delimited, framing_of_request() included. The message's slices
- * point into `head`, its field array lives in the arena. Empty on a fault. */
+ * point into `head`, its field array lives in the arena. `request_out` must be empty, and is so on a fault.
+ */
 MUST_USE enum fault h1_parse_request(struct slice head, struct arena *arena, struct message *request_out);
 
 /* Parses a response head likewise; `request_method` decides whether content follows. */

@@ -9,31 +9,29 @@
 
 enum { EMPTY_LINES_MAX = 2 };
 
-/* Whether the first `len` bytes are too many. The smaller limit speaks, as it would if bytes came one by one.
- */
-static inline enum fault size_fault(const struct h1_limits *limits, uint32_t lines, size_t len)
+/* Whether a start line of `len` bytes is too long. The smaller limit speaks, as it would if bytes came one by
+ * one. */
+static inline bool is_long_line(const struct h1_limits *limits, size_t len)
 {
-    if (lines == 0 && len > limits->line_max && limits->line_max <= limits->head_max)
-        return FAULT_target_too_long;
-    return len > limits->head_max ? FAULT_head_too_large : FAULT_NONE;
+    return len > limits->line_max && limits->line_max <= limits->head_max;
 }
 
-/* The start line is no field. */
+/* The start line is no field. What lies beyond head_max is not looked at. */
 static enum fault scan_lines(struct slice unread, const struct h1_limits *limits, struct h1_scan *scan,
                              size_t *head_len_out)
 {
-    const char *at = unread.at + scan->scanned, *end = unread.at + unread.len;
+    bool is_whole = unread.len <= limits->head_max;
+    const char *at = unread.at + scan->scanned, *end = unread.at + (is_whole ? unread.len : limits->head_max);
     const char *line = unread.at + scan->line_start;
     uint32_t lines = scan->lines;
     *head_len_out = 0;
     while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-        size_t line_len = (size_t)(++at - line);
-        enum fault fault = size_fault(limits, lines, (size_t)(at - unread.at));
-        if (fault)
-            return fault;
-        if (line_len < 2 || at[-2] != '\r')
+        size_t len = (size_t)(++at - line);
+        if (lines == 0 && is_long_line(limits, len))
+            return FAULT_target_too_long;
+        if (len < 2 || at[-2] != '\r')
             return FAULT_bad_line_ending;
-        if (line_len == 2 && lines > 0) {
+        if (len == 2 && lines > 0) {
             *head_len_out = (size_t)(at - unread.at);
             return FAULT_NONE;
         }
@@ -42,7 +40,9 @@ static enum fault scan_lines(struct slice unread, const struct h1_limits *limits
         line = at;
     }
     *scan = (struct h1_scan){(uint32_t)unread.len, (uint32_t)(line - unread.at), lines};
-    return size_fault(limits, lines, unread.len);
+    if (lines == 0 && is_long_line(limits, unread.len))
+        return FAULT_target_too_long;
+    return is_whole ? FAULT_NONE : FAULT_head_too_large;
 }
 
 /* A head that cannot become one is refused at its first byte. Empty lines are h1_skip_empty_lines()'

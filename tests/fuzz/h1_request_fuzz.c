@@ -32,7 +32,7 @@ static void expect_same(const struct message *request, const struct message *aga
 
 static void write_and_read(const struct message *request, struct arena *arena)
 {
-    struct message again;
+    struct message again = {.status = 0};
     char *first, *second;
     size_t len = write_request(request, &first);
     char *copy = exact_copy(slice_make(first, len));
@@ -52,7 +52,7 @@ static void write_and_read(const struct message *request, struct arena *arena)
 static void parse(struct slice text)
 {
     struct arena arena;
-    struct message request;
+    struct message request = {.status = 0};
     char *copy = exact_copy(text);
     arena_init(&arena, NULL, 0);
     if (!h1_parse_request(slice_make(copy, text.len), &arena, &request)) {

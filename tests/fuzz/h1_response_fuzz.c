@@ -36,7 +36,7 @@ static void expect_same(const struct message *response, const struct message *ag
 
 static void write_and_read(const struct message *response, enum method method, struct arena *arena)
 {
-    struct message again;
+    struct message again = {.status = 0};
     char *first, *second;
     size_t len = write_response(response, &first);
     char *copy = exact_copy(slice_make(first, len));
@@ -52,7 +52,7 @@ static void write_and_read(const struct message *response, enum method method, s
 static void parse(struct slice text, enum method method)
 {
     struct arena arena;
-    struct message response;
+    struct message response = {.status = 0};
     char *copy = exact_copy(text);
     arena_init(&arena, NULL, 0);
     if (!h1_parse_response(slice_make(copy, text.len), method, &arena, &response)) {

@@ -91,6 +91,7 @@ static const struct row rows[] = {
 static enum fault parse(const struct row *row, struct slice text, struct arena *arena,
                         struct message *message_out)
 {
+    *message_out = (struct message){.status = 0};
     return row->is_request ? h1_parse_request(text, arena, message_out)
                            : h1_parse_response(text, METHOD_GET, arena, message_out);
 }
