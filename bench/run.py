@@ -36,7 +36,7 @@ def arguments():
     parser.add_argument("--readme", type=pathlib.Path, metavar="FILE.json",
                         help="measure nothing; write the table in README.md from what a run has written")
     parser.add_argument("--proxies",
-                        help=f"comma-separated; {proxies.DIRECT} is the upstream without a proxy")
+                        help=f"comma-separated; {', '.join(proxies.REFERENCES)} are no proxies but marks to hold them against")
     parser.add_argument("--rounds", type=int, help="12, or 3 with --quick")
     parser.add_argument("--starts", type=int, help="of all proxies, the rounds divided among them: 4, or 1 with --quick")
     parser.add_argument("--seconds", type=float, default=0.2, help="of each turn")
@@ -54,8 +54,11 @@ def arguments():
 
 def chosen_proxies(options):
     table = proxies.PROXIES
-    default = [name for name, proxy in table.items() if proxy.quick or not options.quick]
+    default = [name for name, proxy in table.items()
+               if (proxy.quick or not options.quick) and name not in proxies.REFERENCES]
     wanted = options.proxies.split(",") if options.proxies else default
+    if set(wanted) & set(proxies.RELAYS):
+        machine.compile_c("relay")
     for name in wanted:
         if name != proxies.DIRECT and name not in table:
             raise machine.Failure(f"no such proxy: {name}; there are {' '.join(table)} {proxies.DIRECT}")

@@ -9,7 +9,7 @@ import dataclasses
 import math
 import statistics
 
-from proxies import OURS, YARDSTICK
+from proxies import OURS, REFERENCES, YARDSTICK
 
 NOISE = 0.05  # a ratio that moved by less is taken for unmoved
 
@@ -110,8 +110,8 @@ def summarize(scenario, rounds):
 
 
 def best_rival(rows, field="cost"):
-    """Who is cheapest, we and the upstream itself left aside; None when nobody else was measured."""
-    rivals = [proxy for proxy in rows if proxy not in (OURS, "direct") and rows[proxy][field] > 0]
+    """Who is cheapest, we and what is no proxy left aside; None when nobody else was measured."""
+    rivals = [proxy for proxy in rows if proxy not in (OURS, *REFERENCES) and rows[proxy][field] > 0]
     return min(rivals, key=lambda proxy: rows[proxy][field], default=None)
 
 
