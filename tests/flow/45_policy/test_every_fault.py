@@ -2,8 +2,6 @@
 
 A new row needs a function here that provokes it, or a reason why nobody is answered with it.
 """
-import contextlib
-import socket
 import ssl
 import threading
 
@@ -231,21 +229,10 @@ def upstream_write_timeout(scene):
     body = b"x" * (16 << 20)
     try:
         with scene.start(app=scene.serve(script), defaults={"between_bytes_timeout": SHORT}).connect() as client:
-            sending = threading.Thread(target=send_until_closed, args=(client, post(body, host="one.test")))
-            sending.start()
-            try:
-                return client.response("POST")
-            finally:
-                with contextlib.suppress(OSError):  # closed already
-                    client.sock.shutdown(socket.SHUT_RDWR)
-                sending.join()
+            client.send_until_answered(post(body, host="one.test"))
+            return client.response("POST")
     finally:
         released.set()
-
-
-def send_until_closed(client, data):
-    with contextlib.suppress(OSError):  # the answer tells
-        client.send(data)
 
 
 @provokes

@@ -37,3 +37,10 @@ def readable(files, timeout=0.0):
         poll.register(file, select.POLLIN)
     ready = {descriptor for descriptor, _ in poll.poll(timeout * 1000)}
     return [file for file in files if (file if isinstance(file, int) else file.fileno()) in ready]
+
+
+def wait_for_traffic(sock, timeout=PATIENCE):
+    """Until the socket can be read or written."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLOUT)
+    assert poll.poll(timeout * 1000), f"nothing came and nothing was taken for {timeout:.0f} s"

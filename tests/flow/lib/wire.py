@@ -1,10 +1,14 @@
 """HTTP/1 read from a socket, strictly and without opinions: both scripted sides use it."""
+import contextlib
 import dataclasses
 import json
 import socket
+import ssl
 import struct
 
-from lib.wait import PATIENCE
+from lib.wait import PATIENCE, wait_for_traffic
+
+NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)  # of a socket that does not block
 
 
 class Closed(Exception):
@@ -63,6 +67,21 @@ class Wire:
         """One byte in each segment."""
         for offset in range(len(data)):
             self.sock.sendall(data[offset:offset + 1])
+
+    def send_until_answered(self, data):
+        """As much as is taken before something comes back. In one thread: Python's TLS is not made for two."""
+        left = memoryview(data)
+        self.sock.setblocking(False)
+        try:
+            while left and not self.buffer:
+                with contextlib.suppress(*NOT_NOW):
+                    left = left[self.sock.send(left[:1 << 16]):]
+                    continue
+                wait_for_traffic(self.sock)
+                with contextlib.suppress(*NOT_NOW):
+                    self._fill()
+        finally:
+            self.sock.settimeout(PATIENCE)
 
     def _fill(self):
         piece = self.sock.recv(1 << 18)
