@@ -53,11 +53,10 @@ def arguments():
 
 
 def chosen_proxies(options):
-    table = proxies.PROXIES
-    default = [name for name, proxy in table.items()
-               if (proxy.quick or not options.quick) and name not in proxies.REFERENCES]
+    table = proxies.PROXIES | proxies.RELAYS
+    default = [name for name, proxy in proxies.PROXIES.items() if proxy.quick or not options.quick]
     wanted = options.proxies.split(",") if options.proxies else default
-    if set(wanted) & set(proxies.RELAYS):
+    if not proxies.RELAYS.keys().isdisjoint(wanted):
         machine.compile_c("relay")
     for name in wanted:
         if name != proxies.DIRECT and name not in table:

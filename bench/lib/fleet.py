@@ -4,7 +4,7 @@ import contextlib
 import machine
 from certificates import certificate
 from loads import Target, get
-from proxies import DIRECT, PROXIES, Job
+from proxies import DIRECT, PROXIES, RELAYS, Job
 
 
 def start_upstream(held, core):
@@ -17,7 +17,7 @@ def start_upstream(held, core):
 
 def start_proxy(name, core, upstream, work, connections):
     """(process, target), not awaited. `work` is (routes, limited); raises Failure when that is not its work."""
-    proxy, port, tls_port = PROXIES[name], machine.free_port(), machine.free_port()
+    proxy, port, tls_port = (PROXIES | RELAYS)[name], machine.free_port(), machine.free_port()
     arguments = proxy.configure(Job(port, tls_port, upstream.port, connections, *work, certificate()))
     process = machine.Process(name, core, ["env", *proxy.environment, proxy.path(), *arguments])
     return process, Target(name, process.pid, port, tls_port, upstream.port)

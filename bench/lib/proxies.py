@@ -281,7 +281,7 @@ def caddy(job):
     }, indent=1))]
 
 
-def relay(job, how):
+def relay_of(job, how):
     if job.limited:
         raise Failure("relay has no rate limits")
     return [job.port, job.upstream, how]
@@ -294,19 +294,20 @@ PROXIES = {proxy.name: proxy for proxy in (
     Proxy("h2o", "h2o", ["-v"], h2o, quick=False),
     Proxy("nghttpx", "nghttpx", ["-v"], nghttpx, quick=False),
     Proxy("caddy", "caddy", ["version"], caddy, quick=False, environment=("GOMAXPROCS=1",)),
-    Proxy("relay", str(WORK / "relay"), [], lambda job: relay(job, "copy")),
-    Proxy("relay-splice", str(WORK / "relay"), [], lambda job: relay(job, "splice")),
+)}
+RELAYS = {relay.name: relay for relay in (  # relay.c: what is left when nothing is done with the bytes
+    Proxy("relay", str(WORK / "relay"), [], lambda job: relay_of(job, "copy")),
+    Proxy("relay-splice", str(WORK / "relay"), [], lambda job: relay_of(job, "splice")),
 )}
 OURS, YARDSTICK = "portico", "nginx"
-DIRECT = "direct"  # the upstream itself, without a proxy; its own CPU is the cost
-RELAYS = ("relay", "relay-splice")  # relay.c: what is left when nothing is done with the bytes
-REFERENCES = (DIRECT, *RELAYS)      # nobody's rivals: measured when they are asked for
+DIRECT = "direct"               # the upstream itself, without a proxy; its own CPU is the cost
+REFERENCES = (DIRECT, *RELAYS)  # nobody's rivals: measured when they are asked for
 
 
 def versions(names):
     found = {}
     for name in names:
-        if name in PROXIES and PROXIES[name].version and PROXIES[name].path():
+        if name in PROXIES and PROXIES[name].path():
             command = [PROXIES[name].path(), *PROXIES[name].version]
             said = subprocess.run(command, capture_output=True, text=True)
             found[name] = (said.stdout + said.stderr).strip().split("\n")[0]
