@@ -30,6 +30,10 @@ static uint64_t price_us(enum close_reason reason)
 
 bool h2_limits_take(struct h2_limits *limits, enum close_reason reason, uint64_t now_us)
 {
+    if (limits->earned[reason] > 0) {
+        limits->earned[reason]--;
+        return true;
+    }
     uint64_t price = price_us(reason);
     uint64_t *paid_at = &limits->paid_at_us[reason];
     if (*paid_at < now_us)
@@ -38,11 +42,11 @@ bool h2_limits_take(struct h2_limits *limits, enum close_reason reason, uint64_t
     return *paid_at - now_us <= rows[reason].burst * price;
 }
 
-void h2_limits_give(struct h2_limits *limits, enum close_reason reason, uint32_t count)
+void h2_limits_earn(struct h2_limits *limits, enum close_reason reason, uint32_t count)
 {
-    uint64_t amount = count * price_us(reason);
-    uint64_t *paid_at = &limits->paid_at_us[reason];
-    *paid_at -= amount < *paid_at ? amount : *paid_at;
+    uint16_t *earned = &limits->earned[reason];
+    uint32_t room = (uint32_t)H2_EARNED_MAX - *earned;
+    *earned = (uint16_t)(*earned + (count < room ? count : room));
 }
 
 /* --- frames --- */

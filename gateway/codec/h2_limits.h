@@ -38,13 +38,15 @@ enum {
     H2_CONNECTION_WINDOW = 1 << 20, /* bytes of all bodies under way */
     H2_CONTINUATIONS_MAX = 8,       /* frames */
     H2_TINY_DATA = 64,              /* bytes; a DATA frame with fewer is paid from tiny_data_flood */
+    H2_EARNED_MAX = 4096,           /* frames that may be earned before they are taken */
     H2_HEAD_BOMB_FACTOR = 4         /* a head this many times beyond head_max ends the connection */
 };
 
-/* The budgets of one connection: for each reason the moment when all that was taken is paid for. All zero is
- * full. */
+/* The budgets of one connection: for each reason the moment when all that was taken is paid for, and what has
+ * been earned besides. All zero is full. */
 struct h2_limits {
     uint64_t paid_at_us[CLOSE_REASON_COUNT];
+    uint16_t earned[CLOSE_REASON_COUNT]; /* frames */
 };
 
 /* Where the reading of frame headers stands; h2_frames_start() makes one. */
@@ -67,10 +69,11 @@ void h2_frames_start(struct h2_frames *frames);
 enum close_reason h2_limits_charge(struct h2_limits *limits, struct h2_frames *frames, struct slice bytes,
                                    uint64_t now_us);
 
-/* Takes one from the budget; false when it is exhausted. */
+/* Takes one of what has been earned, else from the budget; false when that is exhausted. */
 bool h2_limits_take(struct h2_limits *limits, enum close_reason reason, uint64_t now_us);
 
-/* Gives `count` back, at most up to the full budget: what we did makes honest clients send more. */
-void h2_limits_give(struct h2_limits *limits, enum close_reason reason, uint32_t count);
+/* Earns `count` more, at most H2_EARNED_MAX at a time: what we sent makes honest clients send as much, and
+ * much of it may be under way before the first of theirs comes. */
+void h2_limits_earn(struct h2_limits *limits, enum close_reason reason, uint32_t count);
 
 #endif

@@ -57,8 +57,8 @@ static int send_content(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t
     if (!conn_tx_has_room(session->conn))
         return NGHTTP2_ERR_WOULDBLOCK;
     h2_content_put(session->conn, &request->tx, header, len);
-    h2_limits_give(&session->budgets, CLOSE_window_update_flood, UPDATES_PER_FRAME);
-    h2_limits_give(&session->budgets, CLOSE_ping_flood, 1); /* gRPC measures each round trip of a download */
+    h2_limits_earn(&session->budgets, CLOSE_window_update_flood, UPDATES_PER_FRAME);
+    h2_limits_earn(&session->budgets, CLOSE_ping_flood, 1); /* gRPC measures each round trip of a download */
     if (request->tx_blocked && request->tx.queued < H2_TX_LOW && request->owned) {
         request->tx_blocked = false;
         stream_tell(&request->stream, STREAM_ROOM);

@@ -206,6 +206,21 @@ def test_pings_that_go_with_a_download_are_no_flood(portico, upstream, h2):
     assert len(connection.streams[stream].body) == 8 * MIB and connection.goaway is None
 
 
+def test_pings_that_come_late_are_no_flood(portico, upstream, h2):
+    """One for each frame of a download that was all under way before the first of them."""
+    gateway = portico(upstream(answers(ok(bytes(8 * MIB))), keep=False))
+    connection = h2(gateway, window=16 * MIB, patient=False)
+    connection.send(window_update(0, 16 * MIB))
+    stream, frames = connection.request(), 0
+    while not connection.streams[stream].ended:
+        frames += connection.step().kind == DATA
+    assert frames > 500
+    for pings in (frames // 2, frames // 2):
+        connection.send(frame(PING, 0, 0, bytes(8)) * pings)
+        connection.ping()
+    assert connection.goaway is None
+
+
 def test_honest_use_is_no_flood(portico, upstream, h2):
     """A client that acknowledges every frame on its own, and cancels a page full of requests."""
     gateway = start(portico, upstream)
