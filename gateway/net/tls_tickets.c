@@ -14,9 +14,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
-#include <time.h>
 
 enum { NAME_LEN = 16, KEY_LEN = 32, KEYS = 2 };
+
+static const uint64_t period_us = (uint64_t)TLS_TICKETS_PERIOD_S * 1000 * 1000;
 
 /* One key; its name says which it is. */
 struct ticket_key {
@@ -29,16 +30,8 @@ static struct {
     pthread_mutex_t lock;
     struct ticket_key keys[KEYS]; /* the current one, the one before */
     uint64_t since_us;            /* of the current one; 0: there is none yet */
-    uint64_t period_us;
     EVP_CIPHER *cipher;
-} shared = {.lock = PTHREAD_MUTEX_INITIALIZER, .period_us = (uint64_t)TLS_TICKETS_PERIOD_S * 1000 * 1000};
-
-void tls_tickets_set_period(uint64_t period_us)
-{
-    pthread_mutex_lock(&shared.lock);
-    shared.period_us = period_us ? period_us : 1;
-    pthread_mutex_unlock(&shared.lock);
-}
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void rotate(void)
 {
@@ -49,13 +42,10 @@ static void rotate(void)
 /* With the lock held. After a long silence no key that is older than two periods may remain. */
 static void renew(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    uint64_t age_us = now_us - shared.since_us;
-    if (shared.since_us > 0 && age_us < shared.period_us)
+    uint64_t now_us = clock_monotonic_us(), age_us = now_us - shared.since_us;
+    if (shared.since_us > 0 && age_us < period_us)
         return;
-    if (shared.since_us == 0 || age_us >= 2 * shared.period_us)
+    if (shared.since_us == 0 || age_us >= 2 * period_us)
         rotate();
     rotate();
     shared.since_us = now_us;

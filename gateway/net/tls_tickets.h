@@ -8,13 +8,9 @@
 #define PORTICO_NET_TLS_TICKETS_H
 
 #include <openssl/types.h>
-#include <stdint.h>
 
-/* How long a key seals new tickets unless tls_tickets_set_period() says otherwise. */
+/* How long a key seals new tickets. */
 enum { TLS_TICKETS_PERIOD_S = 12 * 60 * 60 };
-
-/* Rotates every `period_us` from now on. Any thread. */
-void tls_tickets_set_period(uint64_t period_us);
 
 /* Lets the context seal and open tickets with these keys. */
 void tls_tickets_attach(SSL_CTX *ctx);

@@ -9,7 +9,6 @@
 #include "base/mailbox.h"
 #include "base/offload.h"
 #include "net/crowd.h"
-#include "net/tls_tickets.h"
 #include "config/diff.h"
 #include "observe/access_log.h"
 #include "process/ocsp.h"
@@ -321,9 +320,6 @@ static bool prepare(struct server *server, const struct server_settings *setting
     const struct config *config = server->snapshot->config;
     char error[ACCESS_LOG_ERROR_MAX];
     log_set_level(config->log.level);
-    const char *period_ms = getenv("PORTICO_TICKET_PERIOD_MS");
-    if (period_ms)
-        tls_tickets_set_period(strtoull(period_ms, NULL, 10) * 1000);
     follow_responders(server, tls_of(server->snapshot));
     server->log = access_log_open(&config->log, settings->log_destination, error);
     if (server->log == NULL) {

@@ -23,10 +23,13 @@ install_service() {
 make_debian() {
     mkdir -p "$built"
     rm -rf --one-file-system "$built/debian"
-    debootstrap --variant=minbase bookworm "$built/debian" &&
-        tar -C "$built/debian" -cf "$built/debian.tar.new" . &&
-        mv "$built/debian.tar.new" "$built/debian.tar"
-    rm -rf --one-file-system "$built/debian"
+    debootstrap --variant=minbase bookworm "$built/debian" >"$built/debian.log" || {
+        tail "$built/debian.log"
+        return 1
+    }
+    tar -C "$built/debian" -cf "$built/debian.tar.new" . &&
+        mv "$built/debian.tar.new" "$built/debian.tar" &&
+        rm -rf --one-file-system "$built/debian"
 }
 
 if [ "$(id -u)" -eq 0 ] && [ ! -f "$built/debian.tar" ]; then

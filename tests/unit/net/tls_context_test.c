@@ -5,7 +5,6 @@
  */
 #include "net/tls_context.h"
 
-#include "base/clock.h"
 #include "net/tls_tickets.h"
 
 #include "../certificates.h"
@@ -19,10 +18,21 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <setjmp.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { PERIOD_US = 200 * 1000 };
+/* How far the clock of durations is ahead: the C library's is behind this one. */
+static time_t passed_s;
+
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    long result = syscall(SYS_clock_gettime, id, now);
+    if (id == CLOCK_MONOTONIC)
+        now->tv_sec += passed_s;
+    return (int)result;
+}
 
 static int make_folder(void **state)
 {
@@ -279,7 +289,6 @@ static void resumption(void **state)
     struct tls_context *server = make((struct tls_settings){.strict_sni = false}), *other = NULL;
     for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
         struct visit guest = {.name = "one.test", .max_version = version};
-        tls_tickets_set_period((uint64_t)3600 * 1000 * 1000);
         visit(server, &guest);
         assert_true(guest.done && !guest.reused);
         for (int i = 0; i < 20; i++) {
@@ -290,20 +299,12 @@ static void resumption(void **state)
         visit(other, &guest);
         assert_true(guest.done && guest.reused);
         tls_context_unref(&other);
-        tls_tickets_set_period(PERIOD_US);
-        uint64_t visited_us = clock_monotonic_us();
-        visit(server, &guest);
-        for (int resumed = 0; resumed < 4;) {
-            uint64_t before_us = visited_us;
-            usleep(PERIOD_US + PERIOD_US / 20);
-            visited_us = clock_monotonic_us();
+        for (int i = 0; i < 4; i++) {
+            passed_s += TLS_TICKETS_PERIOD_S;
             visit(server, &guest);
-            bool in_time =
-                clock_monotonic_us() - before_us < 2 * PERIOD_US; /* the machine may have dozed off */
-            assert_true(guest.done && (guest.reused || !in_time));
-            resumed += in_time;
+            assert_true(guest.done && guest.reused);
         }
-        usleep(PERIOD_US * 5 / 2);
+        passed_s += 2 * TLS_TICKETS_PERIOD_S;
         visit(server, &guest);
         assert_true(guest.done && !guest.reused);
         guest.name = "two.test";
@@ -311,7 +312,6 @@ static void resumption(void **state)
         assert_true(guest.done && !guest.reused);
         forget(&guest);
     }
-    tls_tickets_set_period((uint64_t)TLS_TICKETS_PERIOD_S * 1000 * 1000);
     tls_context_unref(&server);
 }
 
