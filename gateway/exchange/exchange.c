@@ -35,6 +35,7 @@ static enum step attempt_failed(struct exchange *x, enum fault fault, enum fault
         return fail(x, fault, detail);
     pool_give(&x->outbound, fault);
     x->out = NULL;
+    x->uploaded = false; /* the next one has to be told of the end, too */
     counters_add(x->home->loop->counters, COUNTER_upstream_retries, 1);
     return STEP_pick;
 }

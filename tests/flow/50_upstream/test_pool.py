@@ -1,8 +1,9 @@
 """Connections to endpoints: reused, given up in time, never trusted blindly, and replayed once."""
 import threading
 
-from lib.client import get, post
-from lib.upstream import answers, echo, named, ok, resets
+from lib.client import chunked, get, post
+from lib.gateway import route_to
+from lib.upstream import answers, echo, named, ok, resets, silent
 from lib.wait import wait_until
 
 
@@ -107,6 +108,31 @@ def test_a_reused_connection_that_dies_is_replayed_once(portico, upstream):
         assert client.get("/2").body == b"second"
     assert [request.target for request in app.requests] == ["/1", "/2", "/2"]
     assert [record.attempts for record in gateway.log_records(2)] == [1, 2]
+
+
+def test_a_replay_is_whole(portico, upstream):
+    """Its end was taken for sent, since the first attempt had sent it: the upstream waited for the last chunk."""
+    app = upstream(answers_once(lambda connection: connection.reset()), echo)
+    with portico(app).client() as client:
+        client.get("/1")
+        seen = client.ask(get("/2", "PUT", transfer_encoding="chunked") + chunked(trailers=b"X-Sum: 0\r\n")).json
+        assert seen["start"].startswith("PUT /2 ") and seen["chunked"] and seen["trailers"] == [["X-Sum", "0"]]
+
+
+def test_the_connection_of_a_replay_is_reused(portico, upstream):
+    app = upstream(answers_once(lambda connection: connection.reset()), named("second"))
+    with portico(app).client() as client:
+        assert [client.get(f"/{number}").body for number in range(4)] == [b"first", b"second", b"second", b"second"]
+    assert len(app.connections) == 2
+
+
+def test_a_replay_is_answered_in_the_time_of_a_request(portico, upstream):
+    app = upstream(answers_once(lambda connection: connection.reset()), silent)
+    gateway = portico(app, routes=[route_to("app", first_byte_timeout="300ms")])
+    with gateway.client() as client:
+        assert client.get("/1").body == b"first"
+        assert client.get("/2").status == 504
+    assert gateway.last_record(2).cause == "first_byte_timeout"
 
 
 def test_a_post_is_not_replayed(portico, upstream):
