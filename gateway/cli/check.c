@@ -87,26 +87,24 @@ static int run(int argc, char **argv)
 {
     struct question question = {.path = NULL};
     for (int i = 1; i < argc; i++) {
-        bool is_flag = argv[i][0] == '-';
         if (strcmp(argv[i], "--print") == 0)
             question.print = true;
         else if (strcmp(argv[i], "--live") == 0)
             question.live = true;
         else if (strcmp(argv[i], "--against") == 0 && i + 1 < argc)
             question.against = argv[++i];
-        else if (is_flag || question.path)
-            return cli_usage(&check_command);
+        else if (argv[i][0] == '-' || question.path)
+            return cli_usage(&check_command, strcmp(argv[i], "--against") == 0 ? NULL : argv[i]);
         else
             question.path = argv[i];
     }
-    return question.path ? check(&question) : cli_usage(&check_command);
+    return question.path ? check(&question) : cli_usage(&check_command, NULL);
 }
 
 const struct cli_command check_command = {
     .name = "check",
     .usage = "FILE [--print | --against OLD | --live]",
     .sentence = "compile a configuration and say everything that is wrong with it, what differs from "
-                "another, or whether a "
-                "gateway serves it now",
+                "another, or whether a gateway serves it now",
     .run = run,
 };

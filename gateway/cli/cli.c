@@ -4,9 +4,18 @@
  */
 #include "cli/cli.h"
 
-int cli_usage(const struct cli_command *command)
+void cli_print_usage(const struct cli_command *command, FILE *out)
 {
-    fprintf(stderr, "usage: portico %s %s\n", command->name, command->usage);
+    fprintf(out, "usage: portico %s%s%s\n", command->name, command->usage[0] ? " " : "", command->usage);
+}
+
+int cli_usage(const struct cli_command *command, const char *word)
+{
+    if (word)
+        fprintf(stderr,
+                word[0] == '-' ? "portico: %s has no option \"%s\"\n" : "portico: %s has no use for \"%s\"\n",
+                command->name, word);
+    cli_print_usage(command, stderr);
     return CLI_USAGE;
 }
 

@@ -12,16 +12,21 @@
 /* A subcommand. */
 struct cli_command {
     const char *name;
-    const char *usage;                 /* its arguments: "FILE [--print]" */
-    const char *sentence;              /* for the list of commands */
-    int (*run)(int argc, char **argv); /* argv[0] is the name, argv[-1] the program; gives the exit code */
+    const char *usage;                  /* its arguments: "FILE [--print]" */
+    const char *sentence;               /* for the list of commands */
+    int (*run)(int argc, char **argv);  /* argv[0] is the name, argv[-1] the program; gives the exit code */
+    void (*explain_options)(FILE *out); /* for --help; NULL when `usage` says it all */
 };
 
 /* The exit codes: what was asked for failed; it was asked for wrongly. */
 enum { CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* Prints how the command is used on stderr; gives CLI_USAGE. */
-int cli_usage(const struct cli_command *command);
+/* Prints how the command is used, on one line. */
+void cli_print_usage(const struct cli_command *command, FILE *out);
+
+/* Says on stderr how the command is used, and before that which word it cannot take, unless NULL; gives
+ * CLI_USAGE. */
+int cli_usage(const struct cli_command *command, const char *word);
 
 /* Prints findings, "file:line:column: error: ...", one a line, and how many were left out. */
 void cli_print_findings(const struct config_findings *findings, FILE *out);

@@ -20,7 +20,8 @@ struct question {
     const char *url;
     const char *fields[FIELDS_GIVEN_MAX]; /* "Name: value" */
     unsigned field_count;
-    const char *from; /* the client's address */
+    const char *from;    /* the client's address */
+    const char *unknown; /* the word that is none of these */
 
     struct slice authority, target; /* of the URL */
     bool secure;
@@ -217,9 +218,9 @@ static bool take_word(struct question *question, const char *word)
                          : !question->url    ? &question->url
                                              : NULL;
     if (empty == NULL || word[0] == '-')
-        return false;
+        empty = &question->unknown;
     *empty = word;
-    return true;
+    return question->unknown == NULL;
 }
 
 static bool take_arguments(struct question *question, char **argv)
@@ -240,7 +241,8 @@ static int run(int argc, char **argv)
 {
     (void)argc; /* argv ends with NULL */
     struct question question = {.from = EXAMPLE_CLIENT};
-    return take_arguments(&question, argv) ? load_and_explain(&question) : cli_usage(&explain_command);
+    return take_arguments(&question, argv) ? load_and_explain(&question)
+                                           : cli_usage(&explain_command, question.unknown);
 }
 
 const struct cli_command explain_command = {

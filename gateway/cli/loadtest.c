@@ -190,11 +190,6 @@ static int run_test(struct test *test, char **argv)
 static int run(int argc, char **argv)
 {
     static struct test test;
-    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        printf("usage: portico %s %s\n", loadtest_command.name, loadtest_command.usage);
-        load_options_explain(stdout);
-        return 0;
-    }
     if (!load_options_read(argc, argv, &test.options))
         return CLI_USAGE;
     test.report = (struct load_report){.plan = &test.plan, .outcome = &test.outcome};
@@ -208,4 +203,5 @@ const struct cli_command loadtest_command = {
     .sentence =
         "ask a gateway for a mix of things and measure the answers; loadtest --help lists the options",
     .run = run,
+    .explain_options = load_options_explain,
 };

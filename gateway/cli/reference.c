@@ -8,9 +8,8 @@
 
 static int run(int argc, char **argv)
 {
-    (void)argv;
     if (argc > 1)
-        return cli_usage(&reference_command);
+        return cli_usage(&reference_command, argv[1]);
     config_reference(stdout);
     return 0;
 }

@@ -11,7 +11,7 @@
 static int run(int argc, char **argv)
 {
     if (argc != 2 || argv[1][0] == '-')
-        return cli_usage(&reload_command);
+        return cli_usage(&reload_command, argc == 1 ? NULL : argv[argc == 2 || argv[1][0] == '-' ? 1 : 2]);
     int handle = running_find(argv[1]);
     bool sent = handle >= 0 && running_signal(handle, SIGHUP);
     if (handle >= 0)

@@ -27,12 +27,12 @@ static int run(int argc, char **argv)
         if (strcmp(argv[i], "--now") == 0)
             now = true;
         else if (argv[i][0] == '-' || path)
-            return cli_usage(&stop_command);
+            return cli_usage(&stop_command, argv[i]);
         else
             path = argv[i];
     }
     if (path == NULL)
-        return cli_usage(&stop_command);
+        return cli_usage(&stop_command, NULL);
     int handle = running_find(path);
     bool stopped = handle >= 0 && stop(handle, now);
     if (handle >= 0)

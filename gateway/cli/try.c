@@ -183,15 +183,15 @@ static int run(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--override") == 0) {
             if (!add_override(&trial, argv[++i])) /* argv ends with NULL */
-                return cli_usage(&try_command);
+                return cli_usage(&try_command, NULL);
         } else if (argv[i][0] == '-' || trial.path) {
-            return cli_usage(&try_command);
+            return cli_usage(&try_command, argv[i]);
         } else {
             trial.path = argv[i];
         }
     }
     if (trial.path == NULL)
-        return cli_usage(&try_command);
+        return cli_usage(&try_command, NULL);
     int code = cli_serve(
         trial.path, &(struct serve_hooks){.arrange = arrange, .ready = print_ready, .arg = &trial}, argv - 1);
     standins_stop(&trial.standins);
