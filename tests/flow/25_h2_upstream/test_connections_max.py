@@ -1,4 +1,5 @@
 """connections_max with HTTP/2: connections are counted, not streams; who finds no room waits."""
+import itertools
 import threading
 
 import pytest
@@ -12,16 +13,18 @@ def streams_of(app):
     return sum(len(connection.order) for connection in app.connections)
 
 
-def serves_two_at_a_time(connection):
-    """Answers in pairs, as only both together can have come."""
-    connection.greet(max_concurrent_streams=2)
-    while True:
-        pair = [connection.request_whole() for _ in range(2)]
-        for stream in pair:
-            connection.answer(stream)
-
-
 def test_streams_wait_for_room(h2_upstream, h2c):
+    all_asked = threading.Event()
+
+    def serves_two_at_a_time(connection):
+        """Answers in pairs, as only both together can have come; all but the first when everybody has asked."""
+        connection.greet(max_concurrent_streams=2)
+        for pairs in itertools.count():
+            pair = [connection.request_whole() for _ in range(2)]
+            assert pairs == 0 or all_asked.wait(PATIENCE)
+            for stream in pair:
+                connection.answer(stream)
+
     app = h2_upstream(serves_two_at_a_time)
     gateway = h2c(app, connections_max=1)
     with gateway.client() as first, gateway.client() as second:  # the gateway learns how many streams there may be
@@ -31,9 +34,12 @@ def test_streams_wait_for_room(h2_upstream, h2c):
     clients = [gateway.client() for _ in range(10)]
     for client in clients:
         client.send(get("/"))
+    assert [answer.status for answer in gateway.raw(b"nonsense\r\n\r\n")] == [400]  # the gateway has looked at what came before
+    all_asked.set()
     assert [client.response().status for client in clients] == [200] * 10
     assert len(app.connections) == 1
-    assert max(record.queue_us for record in gateway.log_records(12)) > 0
+    waits = [record.queue_us for record in gateway.log_records(13) if record.status == 200]
+    assert sum(wait > 0 for wait in waits) == 8
 
 
 @pytest.mark.threads
