@@ -28,12 +28,12 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 {
     struct h2_outbound *session = session_of(arg);
     struct h2_call *call = call_of(ng, frame->hd.stream_id);
-    if (call == NULL || !call->owned)
+    if (call == NULL || !call->h2.owned)
         return 0;
     if (call->responded)
-        h2_head_start(&call->head, call->stream.arena, &session->limits, true);
+        h2_head_start(&call->head, call->h2.stream.arena, &session->limits, true);
     else
-        h2_head_start_response(&call->head, call->stream.arena, &session->limits);
+        h2_head_start_response(&call->head, call->h2.stream.arena, &session->limits);
     return 0;
 }
 
@@ -43,7 +43,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     (void)flags;
     struct h2_outbound *session = session_of(arg);
     struct h2_call *call = call_of(ng, frame->hd.stream_id);
-    if (call == NULL || !call->owned)
+    if (call == NULL || !call->h2.owned)
         return 0;
     h2_head_add(&call->head, text_of(name, name_len), text_of(value, value_len));
     if (call->head.verdict != H2_BOMB)
@@ -66,9 +66,9 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, co
 
 static void show_head(struct h2_call *call, const struct message *head)
 {
-    call->stream.rx_head = *head;
+    call->h2.stream.rx_head = *head;
     call->interim_held = head->status < 200;
-    stream_tell(&call->stream, STREAM_HEAD);
+    stream_tell(&call->h2.stream, STREAM_HEAD);
 }
 
 /* Several heads can come at once; the owner sees one at a time. */
@@ -78,7 +78,7 @@ static void push_head(struct h2_call *call, const struct message *head)
         show_head(call, head);
         return;
     }
-    struct h2_waiting_head *waiting = arena_zalloc(call->stream.arena, sizeof *waiting);
+    struct h2_waiting_head *waiting = arena_zalloc(call->h2.stream.arena, sizeof *waiting);
     struct h2_waiting_head **end = &call->waiting;
     while (*end)
         end = &(*end)->next;
@@ -115,7 +115,7 @@ static void take_response(struct h2_call *call, bool end_stream)
         call->responded = true;
         call->length_left = framing->kind == FRAMING_LENGTH ? framing->length : 0;
         call->has_length = framing->kind == FRAMING_LENGTH;
-        call->stream.rx.ended = end_stream || framing->kind == FRAMING_NONE;
+        call->h2.stream.rx.ended = end_stream || framing->kind == FRAMING_NONE;
     }
     push_head(call, &head);
 }
@@ -123,8 +123,8 @@ static void take_response(struct h2_call *call, bool end_stream)
 /* END_STREAM has come: what is queued is all. */
 static void end_content(struct h2_call *call)
 {
-    struct stream *stream = &call->stream;
-    if (!call->owned || !call->responded || stream->rx.ended || (stream->facts & STREAM_FAILED))
+    struct stream *stream = &call->h2.stream;
+    if (!call->h2.owned || !call->responded || stream->rx.ended || (stream->facts & STREAM_FAILED))
         return;
     if (call->length_left > 0) {
         h2_call_refuse(call, FAULT_upstream_malformed, FAULT_bad_content_length);
@@ -140,13 +140,13 @@ static void take_trailers(struct h2_call *call)
         h2_call_refuse(call, FAULT_upstream_malformed, FAULT_bad_trailer);
         return;
     }
-    call->stream.rx_trailers = call->head.fields;
+    call->h2.stream.rx_trailers = call->head.fields;
     end_content(call);
 }
 
 static void end_headers(struct h2_call *call, bool end_stream)
 {
-    if (!call->owned || (call->stream.facts & STREAM_FAILED))
+    if (!call->h2.owned || (call->h2.stream.facts & STREAM_FAILED))
         return;
     if (call->head.trailers)
         take_trailers(call);
@@ -162,19 +162,17 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     (void)flags;
     struct h2_outbound *session = session_of(arg);
     struct h2_call *call = call_of(ng, id);
-    bool wanted = call && call->owned && call->responded && !(call->stream.facts & STREAM_FAILED);
-    bool beyond = wanted && (call->stream.rx.ended || (call->has_length && len > call->length_left));
+    bool wanted = call && call->h2.owned && call->responded && !(call->h2.stream.facts & STREAM_FAILED);
+    bool beyond = wanted && (call->h2.stream.rx.ended || (call->has_length && len > call->length_left));
     if (beyond)
         h2_call_refuse(call, FAULT_upstream_malformed, FAULT_bad_content_length);
     if (!wanted || beyond) {
-        session->discarded += len;
+        session->wire.discarded += len;
         return 0;
     }
-    struct stream *stream = &call->stream;
+    struct stream *stream = &call->h2.stream;
     call->length_left -= call->has_length ? len : 0;
-    call->received += len;
-    stream->rx_bytes += len;
-    h2_content_gather(&session->loop->blocks, &call->tail, &stream->rx, text_of(data, len));
+    h2_stream_gather(&call->h2, &stream->rx, text_of(data, len));
     stream_tell(stream, STREAM_BODY);
     return 0;
 }
@@ -227,10 +225,10 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     if (call == NULL)
         return 0;
     CHECK(call->session == session);
-    if (call->owned && !call->stream.rx.ended) {
+    if (call->h2.owned && !call->h2.stream.rx.ended) {
         enum fault fault = fault_of_close(call, code);
         bool content = fault == FAULT_upstream_malformed && call->responded;
-        stream_fail(&call->stream, fault, content ? FAULT_bad_content_length : FAULT_NONE);
+        stream_fail(&call->h2.stream, fault, content ? FAULT_bad_content_length : FAULT_NONE);
     }
     h2_call_gone(call);
     return 0;

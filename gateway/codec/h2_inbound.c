@@ -23,9 +23,9 @@ enum h2_preface h2_preface_of(struct slice bytes)
 
 static void session_free(struct h2_inbound *session)
 {
-    CHECK(session->owned == 0 && session->requests.count == 0 && session->conn == NULL);
+    CHECK(session->owned == 0 && session->requests.count == 0 && session->wire.conn == NULL);
     timer_clear(session->home->loop->timers, &session->timer);
-    task_cancel(&session->flush_task);
+    task_cancel(&session->wire.flush_task);
     session_leave(session->home, &session->session);
 }
 
@@ -45,35 +45,35 @@ static bool is_over(const struct h2_inbound *session)
 {
     if (session->ending.count > 0)
         return false;
-    bool wants = nghttp2_session_want_read(session->ng) || nghttp2_session_want_write(session->ng);
+    bool wants = nghttp2_session_want_read(session->wire.ng) || nghttp2_session_want_write(session->wire.ng);
     if (!wants)
         return true;
     bool leaving = session->state == H2_LEAVING || session->client_gone;
-    return leaving && session->owned == 0 && !nghttp2_session_want_write(session->ng);
+    return leaving && session->owned == 0 && !nghttp2_session_want_write(session->wire.ng);
 }
 
 static void start_drain(struct h2_inbound *session)
 {
     if (session->state != H2_SERVING)
         return;
-    nghttp2_submit_shutdown_notice(session->ng);
-    nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
+    nghttp2_submit_shutdown_notice(session->wire.ng);
+    nghttp2_submit_ping(session->wire.ng, NGHTTP2_FLAG_NONE, NULL);
     h2_session_enter(session, H2_NOTICED, NOTICE_US);
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
 }
 
 /* Runs at the end of a turn: what all streams have to say leaves in one write. */
 static void run_flush(struct task *task)
 {
-    struct h2_inbound *session = CONTAINER_OF(task, h2_inbound, flush_task);
+    struct h2_inbound *session = CONTAINER_OF(task, h2_inbound, wire.flush_task);
     if (session->state == H2_DEAD && session->owned == 0)
         session_free(session);
-    if (session->ng == NULL)
+    if (session->wire.ng == NULL)
         return;
     if (session->streams >= H2_STREAMS_TOTAL_MAX)
         start_drain(session);
     h2_tx_pump(session);
-    if (session->ng && is_over(session))
+    if (session->wire.ng && is_over(session))
         h2_session_linger(session);
 }
 
@@ -106,10 +106,10 @@ static bool pay_strays(struct h2_inbound *session)
 
 static void on_rx(struct h2_inbound *session)
 {
-    struct slice unread = conn_unread(session->conn);
-    if (session->ng == NULL) {
-        conn_consume(session->conn, unread.len);
-        conn_rest(session->conn);
+    struct slice unread = conn_unread(session->wire.conn);
+    if (session->wire.ng == NULL) {
+        conn_consume(session->wire.conn, unread.len);
+        conn_rest(session->wire.conn);
         return;
     }
     enum close_reason flood =
@@ -118,25 +118,25 @@ static void on_rx(struct h2_inbound *session)
         h2_session_abort(session, flood, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     }
-    ssize_t done = nghttp2_session_mem_recv(session->ng, (const uint8_t *)unread.at, unread.len);
+    ssize_t done = nghttp2_session_mem_recv(session->wire.ng, (const uint8_t *)unread.at, unread.len);
     if (done < 0) {
         fail_reading(session, done);
         return;
     }
-    conn_consume(session->conn, unread.len);
-    conn_rest(session->conn);
+    conn_consume(session->wire.conn, unread.len);
+    conn_rest(session->wire.conn);
     if (!pay_strays(session)) {
         h2_session_abort(session, CLOSE_stray_head_flood, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     }
     watch_head(session);
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
 }
 
 /* The client will say nothing more: who has sent a whole request may still read its response. */
 static void on_eof(struct h2_inbound *session)
 {
-    if (session->ng == NULL) {
+    if (session->wire.ng == NULL) {
         h2_session_die(session);
         return;
     }
@@ -144,21 +144,21 @@ static void on_eof(struct h2_inbound *session)
     for (struct list_node *node = list_first(&session->requests); node;
          node = list_next(&session->requests, node)) {
         struct h2_request *request = CONTAINER_OF(node, h2_request, node);
-        if (request->owned && request->rx_closed)
-            stream_tell(&request->stream, STREAM_HALF);
-        else if (request->owned)
-            stream_fail(&request->stream, FAULT_client_gone, FAULT_NONE);
+        if (request->h2.owned && request->rx_closed)
+            stream_tell(&request->h2.stream, STREAM_HALF);
+        else if (request->h2.owned)
+            stream_fail(&request->h2.stream, FAULT_client_gone, FAULT_NONE);
     }
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
 }
 
 static void on_drained(struct h2_inbound *session)
 {
     h2_tx_tell_sent(session);
-    if (session->state == H2_LINGER && conn_at_eof(session->conn))
+    if (session->state == H2_LINGER && conn_at_eof(session->wire.conn))
         h2_session_die(session);
-    else if (session->ng)
-        task_wake(&session->flush_task);
+    else if (session->wire.ng)
+        task_wake(&session->wire.flush_task);
 }
 
 static void on_facts(void *owner, unsigned facts)
@@ -197,7 +197,7 @@ static void on_timer(struct timer *timer)
     uint64_t now_us = h2_now_us(session), wait_us;
     if (session->state == H2_LINGER)
         h2_session_die(session);
-    if (session->ng == NULL)
+    if (session->wire.ng == NULL)
         return;
     if (session->state == H2_NOTICED && now_us - session->state_since_us >= NOTICE_US)
         h2_session_leave(session);
@@ -221,7 +221,7 @@ static void on_timer(struct timer *timer)
 static void drain_session(struct session *base)
 {
     struct h2_inbound *session = CONTAINER_OF(base, h2_inbound, session);
-    if (session->ng)
+    if (session->wire.ng)
         start_drain(session);
 }
 
@@ -263,19 +263,20 @@ void h2_inbound_open(struct session_home *home, struct conn *conn, const struct 
     session->home = home;
     session->session.ops = &inbound_session_ops;
     session->timer.fire = on_timer;
-    session->conn = conn;
+    session->wire.loop = home->loop;
+    session->wire.conn = conn;
     session->idle_since_us = h2_now_us(session);
     list_init(&session->requests);
     list_init(&session->ending);
-    list_init(&session->due);
+    list_init(&session->wire.due);
     h2_frames_start(&session->frames);
-    task_init(&session->flush_task, &home->loop->tasks, run_flush, true);
-    session->ng = h2_session_new(session);
+    task_init(&session->wire.flush_task, &home->loop->tasks, run_flush, true);
+    session->wire.ng = h2_session_new(session);
     session_join(home, &session->session, client);
     session_rest(home, &session->session);
     conn_hand_over(conn, (struct conn_owner){on_facts, session});
     h2_session_enter(session, H2_SERVING, home->settings.head_timeout_us);
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
     if (home->draining || client->refusal)
         start_drain(session);
     if (conn_unread(conn).len > 0)

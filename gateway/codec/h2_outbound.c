@@ -22,84 +22,44 @@ enum {
 
 void h2_call_release(struct h2_call *call)
 {
-    if (call->owned || call->open)
+    if (call->h2.owned || call->h2.open)
         return;
     struct h2_outbound *session = call->session;
     list_remove(&session->calls, &call->node);
-    list_remove(&session->due, &call->due);
-    body_fini(&call->stream.rx);
-    body_fini(&call->tx);
-    block_unref(&call->tail);
+    h2_stream_fini(&call->h2);
     free(call);
 }
 
 void h2_call_gone(struct h2_call *call)
 {
     struct h2_outbound *session = call->session;
-    if (call->open)
+    if (call->h2.open)
         session->submitted--;
-    call->open = false;
-    call->reset_due = call->trailers_due = false;
+    call->h2.open = false;
+    call->h2.reset_due = call->h2.trailers_due = false;
     h2_call_release(call);
-}
-
-void h2_call_due(struct h2_call *call)
-{
-    if (!list_linked(&call->due))
-        list_append(&call->session->due, &call->due);
-    task_wake(&call->session->flush_task);
 }
 
 void h2_call_refuse(struct h2_call *call, enum fault fault, enum fault detail)
 {
-    if (!call->reset_code) {
-        call->reset_due = true;
-        call->reset_code = fault == FAULT_upstream_malformed ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
-        h2_call_due(call);
-    }
-    if (call->owned)
-        stream_fail(&call->stream, fault, detail);
-}
-
-void h2_call_credit(struct h2_call *call)
-{
-    struct h2_outbound *session = call->session;
-    uint64_t give = call->received - call->stream.rx.queued - call->credited;
-    if (give == 0)
-        return;
-    call->credited += give;
-    if (call->stream.rx.queued == 0)
-        block_unref(&call->tail);
-    if (session->ng == NULL)
-        return;
-    if (call->open)
-        nghttp2_session_consume(session->ng, call->id, (size_t)give);
-    else
-        nghttp2_session_consume_connection(session->ng, (size_t)give);
-    task_wake(&session->flush_task);
-}
-
-static void settle_call(struct h2_outbound *session, struct h2_call *call)
-{
-    if (call->unsent) {
-        h2_call_gone(call);
-        return;
-    }
-    if (call->trailers_due)
-        nghttp2_submit_trailer(session->ng, call->id, call->trailers, call->trailer_count);
-    if (call->reset_due && call->open)
-        nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, call->id, call->reset_code);
-    call->trailers_due = call->reset_due = false;
+    if (!call->h2.reset_code)
+        h2_stream_reset(&call->h2,
+                        fault == FAULT_upstream_malformed ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL);
+    if (call->h2.owned)
+        stream_fail(&call->h2.stream, fault, detail);
 }
 
 void h2_outbound_settle(struct h2_outbound *session)
 {
     struct list_node *node;
-    while ((node = list_pop(&session->due)) != NULL)
-        settle_call(session, CONTAINER_OF(node, h2_call, due));
-    if (session->discarded > 0)
-        nghttp2_session_consume_connection(session->ng, session->discarded);
-    session->discarded = 0;
+    while ((node = list_pop(&session->wire.due)) != NULL) {
+        struct h2_call *call = CONTAINER_OF(node, h2_call, h2.due);
+        if (call->unsent)
+            h2_call_gone(call);
+        else
+            h2_stream_settle(&call->h2);
+    }
+    h2_wire_credit(&session->wire);
 }
 
 /* --- the connection's end --- */
@@ -110,7 +70,7 @@ static enum fault fault_of_end(const struct h2_call *call, enum fault fault)
     bool broken_off = fault == FAULT_upstream_closed || fault == FAULT_upstream_reset;
     if (broken_off && call->responded)
         return FAULT_upstream_truncated;
-    return broken_off && call->session->greeted && !call->id ? FAULT_upstream_refused_stream : fault;
+    return broken_off && call->session->greeted && !call->h2.id ? FAULT_upstream_refused_stream : fault;
 }
 
 static void die(struct h2_outbound *session, enum fault fault)
@@ -118,16 +78,16 @@ static void die(struct h2_outbound *session, enum fault fault)
     if (session->state == H2_OUT_DEAD)
         return;
     session->state = H2_OUT_DEAD;
-    nghttp2_session_del(session->ng);
-    session->ng = NULL;
-    conn_close(&session->conn);
-    timer_clear(session->loop->timers, &session->timer);
+    nghttp2_session_del(session->wire.ng);
+    session->wire.ng = NULL;
+    conn_close(&session->wire.conn);
+    timer_clear(session->wire.loop->timers, &session->timer);
     struct list_node *next;
     for (struct list_node *node = list_first(&session->calls); node; node = next) {
         next = list_next(&session->calls, node);
         struct h2_call *call = CONTAINER_OF(node, h2_call, node);
-        if (call->owned && !call->stream.rx.ended)
-            stream_fail(&call->stream, fault_of_end(call, fault), FAULT_NONE);
+        if (call->h2.owned && !call->h2.stream.rx.ended)
+            stream_fail(&call->h2.stream, fault_of_end(call, fault), FAULT_NONE);
         h2_call_gone(call);
     }
     task_wake(session->watcher);
@@ -144,32 +104,32 @@ static void die_broken(struct h2_outbound *session)
 
 static void run_flush(struct task *task)
 {
-    struct h2_outbound *session = CONTAINER_OF(task, h2_outbound, flush_task);
+    struct h2_outbound *session = CONTAINER_OF(task, h2_outbound, wire.flush_task);
     if (session->state == H2_OUT_DEAD || session->state == H2_OUT_CONNECTING)
         return;
-    if (!h2_outbound_pump(session) || session->goaway_sent)
+    if (!h2_outbound_pump(session) || session->wire.goaway_sent)
         die_broken(session);
-    else if (!nghttp2_session_want_read(session->ng) && !nghttp2_session_want_write(session->ng))
+    else if (!nghttp2_session_want_read(session->wire.ng) && !nghttp2_session_want_write(session->wire.ng))
         die(session, FAULT_upstream_closed);
 }
 
 static void open_calls(struct h2_outbound *session)
 {
     session->state = H2_OUT_SERVING;
-    timer_set(session->loop->timers, &session->timer, KEEPALIVE_US);
+    timer_set(session->wire.loop->timers, &session->timer, KEEPALIVE_US);
     for (struct list_node *node = list_first(&session->calls); node; node = list_next(&session->calls, node))
-        stream_tell(&CONTAINER_OF(node, h2_call, node)->stream, STREAM_OPEN);
+        stream_tell(&CONTAINER_OF(node, h2_call, node)->h2.stream, STREAM_OPEN);
     task_wake(session->watcher);
 }
 
 static void on_rx(struct h2_outbound *session)
 {
-    struct slice unread = conn_unread(session->conn);
-    ssize_t done = nghttp2_session_mem_recv(session->ng, (const uint8_t *)unread.at, unread.len);
-    session->heard_us = clock_now_us(&session->loop->clock);
+    struct slice unread = conn_unread(session->wire.conn);
+    ssize_t done = nghttp2_session_mem_recv(session->wire.ng, (const uint8_t *)unread.at, unread.len);
+    session->heard_us = clock_now_us(&session->wire.loop->clock);
     session->pinged = false;
-    conn_consume(session->conn, unread.len);
-    conn_rest(session->conn);
+    conn_consume(session->wire.conn, unread.len);
+    conn_rest(session->wire.conn);
     if (done < 0) {
         die_broken(session);
         return;
@@ -180,18 +140,18 @@ static void on_rx(struct h2_outbound *session)
         session->state = H2_OUT_LEAVING;
         task_wake(session->watcher);
     }
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
 }
 
 /* With TLS the server has said by now whether it speaks HTTP/2. */
 static void greet(struct h2_outbound *session)
 {
-    if (session->secure && !conn_tls_facts(session->conn).h2) {
+    if (session->secure && !conn_tls_facts(session->wire.conn).h2) {
         die(session, FAULT_upstream_not_http2);
         return;
     }
     session->state = H2_OUT_GREETING;
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
 }
 
 static void on_facts(void *owner, unsigned facts)
@@ -199,7 +159,7 @@ static void on_facts(void *owner, unsigned facts)
     struct h2_outbound *session = MAGIC_CAST(h2_outbound, owner, H2_OUTBOUND_MAGIC);
     bool connecting = session->state == H2_OUT_CONNECTING;
     if (facts & CONN_FAILED) {
-        die(session, connecting ? conn_dial_fault(session->conn) : FAULT_upstream_reset);
+        die(session, connecting ? conn_dial_fault(session->wire.conn) : FAULT_upstream_reset);
     } else if (facts & CONN_OPEN) {
         greet(session);
     } else if (facts & CONN_RX) {
@@ -207,14 +167,14 @@ static void on_facts(void *owner, unsigned facts)
     } else if (facts & CONN_EOF) {
         die(session, FAULT_upstream_closed);
     } else if (facts & CONN_DRAINED) {
-        task_wake(&session->flush_task);
+        task_wake(&session->wire.flush_task);
     }
 }
 
 static void on_timer(struct timer *timer)
 {
     struct h2_outbound *session = CONTAINER_OF(timer, h2_outbound, timer);
-    uint64_t silent_us = clock_now_us(&session->loop->clock) - session->heard_us;
+    uint64_t silent_us = clock_now_us(&session->wire.loop->clock) - session->heard_us;
     bool silent = silent_us >= (session->pinged ? PING_ANSWER_US : KEEPALIVE_US);
     if (session->pinged && silent) {
         die(session, FAULT_between_bytes_timeout);
@@ -222,11 +182,11 @@ static void on_timer(struct timer *timer)
     }
     session->pinged = silent && session->lent > 0;
     if (session->pinged) {
-        nghttp2_submit_ping(session->ng, NGHTTP2_FLAG_NONE, NULL);
-        task_wake(&session->flush_task);
+        nghttp2_submit_ping(session->wire.ng, NGHTTP2_FLAG_NONE, NULL);
+        task_wake(&session->wire.flush_task);
     }
     uint64_t wait_us = session->pinged ? PING_ANSWER_US : silent ? KEEPALIVE_US : KEEPALIVE_US - silent_us;
-    timer_set(session->loop->timers, timer, wait_us);
+    timer_set(session->wire.loop->timers, timer, wait_us);
 }
 
 /* --- for the pool --- */
@@ -234,8 +194,8 @@ static void on_timer(struct timer *timer)
 uint32_t h2_outbound_allowed(const struct h2_outbound *session)
 {
     uint32_t said = session->streams_max;
-    if (session->greeted && session->ng)
-        said = nghttp2_session_get_remote_settings(session->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    if (session->greeted && session->wire.ng)
+        said = nghttp2_session_get_remote_settings(session->wire.ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     return said < H2_CALLS_MAX ? said : H2_CALLS_MAX;
 }
 
@@ -256,14 +216,15 @@ struct stream *h2_outbound_lend(struct h2_outbound *session)
     struct h2_call *call = calloc(1, sizeof *call);
     CHECK(call != NULL);
     call->session = session;
-    call->owned = true;
-    call->stream.ops = &h2_call_ops;
-    call->stream.reused = session->ever > 0;
-    call->stream.facts = session->state == H2_OUT_SERVING ? STREAM_OPEN : 0;
+    call->h2.wire = &session->wire;
+    call->h2.owned = true;
+    call->h2.stream.ops = &h2_call_ops;
+    call->h2.stream.reused = session->ever > 0;
+    call->h2.stream.facts = session->state == H2_OUT_SERVING ? STREAM_OPEN : 0;
     list_append(&session->calls, &call->node);
     session->lent++;
     session->ever++;
-    return &call->stream;
+    return &call->h2.stream;
 }
 
 static nghttp2_session *new_nghttp2(struct h2_outbound *session)
@@ -298,13 +259,13 @@ struct h2_outbound *h2_outbound_open(struct loop *loop, const struct h2_outbound
     struct h2_outbound *session = calloc(1, sizeof *session);
     CHECK(session != NULL);
     session->magic = H2_OUTBOUND_MAGIC;
-    session->loop = loop;
+    session->wire.loop = loop;
     session->watcher = watcher;
     session->limits = (struct h1_limits){0, settings->head_max, settings->fields_max};
     session->streams_max = settings->streams_max;
     session->timer.fire = on_timer;
-    session->conn = conn_dial(loop, settings->address, (struct conn_owner){on_facts, session});
-    if (session->conn == NULL) {
+    session->wire.conn = conn_dial(loop, settings->address, (struct conn_owner){on_facts, session});
+    if (session->wire.conn == NULL) {
         int error = errno;
         free(session);
         errno = error;
@@ -312,17 +273,17 @@ struct h2_outbound *h2_outbound_open(struct loop *loop, const struct h2_outbound
     }
     session->secure = settings->tls != NULL;
     if (settings->tls)
-        CHECK(conn_dial_tls(session->conn, settings->tls));
+        CHECK(conn_dial_tls(session->wire.conn, settings->tls));
     list_init(&session->calls);
-    list_init(&session->due);
-    task_init(&session->flush_task, &loop->tasks, run_flush, true);
-    session->ng = new_nghttp2(session);
+    list_init(&session->wire.due);
+    task_init(&session->wire.flush_task, &loop->tasks, run_flush, true);
+    session->wire.ng = new_nghttp2(session);
     return session;
 }
 
 static void free_session(struct task *task)
 {
-    struct h2_outbound *session = CONTAINER_OF(task, h2_outbound, flush_task);
+    struct h2_outbound *session = CONTAINER_OF(task, h2_outbound, wire.flush_task);
     session->magic = 0;
     free(session);
 }
@@ -333,5 +294,5 @@ void h2_outbound_close(struct h2_outbound **session_at)
     *session_at = NULL;
     CHECK(session->lent == 0);
     die(session, FAULT_NONE);
-    task_end(&session->loop->tasks, &session->flush_task, free_session);
+    task_end(&session->wire.loop->tasks, &session->wire.flush_task, free_session);
 }

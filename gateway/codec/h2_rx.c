@@ -6,7 +6,6 @@
 #include "codec/h2_session.h"
 
 #include "base/check.h"
-#include "codec/h2_content.h"
 
 static struct h2_inbound *session_of(void *arg)
 {
@@ -23,13 +22,6 @@ static struct slice text_of(const uint8_t *at, size_t len)
     return slice_make((const char *)at, len);
 }
 
-static void reset(struct h2_request *request, uint32_t code)
-{
-    request->reset_due = true;
-    request->reset_code = code;
-    h2_request_due(request);
-}
-
 /* --- heads --- */
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
@@ -44,7 +36,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
         session->last_id = frame->hd.stream_id;
         session->streams++;
     }
-    bool dead = request == NULL || (trailers && !request->owned); /* its arena is gone */
+    bool dead = request == NULL || (trailers && !request->h2.owned); /* its arena is gone */
     if (!dead)
         h2_head_start(&request->head, &request->arena, &session->home->settings.limits, trailers);
     return 0;
@@ -56,7 +48,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     (void)flags;
     struct h2_inbound *session = session_of(arg);
     struct h2_request *request = request_of(ng, frame->hd.stream_id);
-    if (request == NULL || (request->head.trailers && !request->owned))
+    if (request == NULL || (request->head.trailers && !request->h2.owned))
         return 0;
     h2_head_add(&request->head, text_of(name, name_len), text_of(value, value_len));
     if (request->head.verdict != H2_BOMB)
@@ -77,13 +69,13 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, co
 static void give_birth(struct h2_request *request, enum fault fault)
 {
     struct h2_inbound *session = request->session;
-    struct stream *stream = &request->stream;
+    struct stream *stream = &request->h2.stream;
     struct framing *framing = &stream->rx_head.framing;
     stream->fault = fault;
     request->asked_tunnel = !fault && stream->rx_head.wants_upgrade;
     request->length_left = framing->kind == FRAMING_LENGTH ? framing->length : 0;
     stream->rx.ended = fault || request->rx_closed || framing->kind == FRAMING_NONE;
-    request->owned = true;
+    request->h2.owned = true;
     session->owned++;
     session_stir(session->home, &session->session);
     stream->facts = STREAM_OPEN | STREAM_HEAD;
@@ -93,13 +85,13 @@ static void give_birth(struct h2_request *request, enum fault fault)
 static void end_request(struct h2_request *request, bool end_stream)
 {
     struct h2_head *head = &request->head;
-    enum h2_verdict verdict = h2_head_end(head, end_stream, &request->stream.rx_head);
+    enum h2_verdict verdict = h2_head_end(head, end_stream, &request->h2.stream.rx_head);
     request->rx_closed = end_stream;
     request->prioritized = request->prioritized || head->prioritized;
     if (verdict == H2_MALFORMED)
-        reset(request, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_reset(&request->h2, NGHTTP2_PROTOCOL_ERROR);
     else if (request->session->owned >= H2_STREAMS_MAX) /* a slot is free when its exchange has ended (A20) */
-        reset(request, NGHTTP2_REFUSED_STREAM);
+        h2_stream_reset(&request->h2, NGHTTP2_REFUSED_STREAM);
     else
         give_birth(request, verdict == H2_REFUSED ? head->fault : FAULT_NONE);
 }
@@ -107,12 +99,12 @@ static void end_request(struct h2_request *request, bool end_stream)
 /* END_STREAM has come: what is queued is all. */
 static void end_content(struct h2_request *request)
 {
-    struct stream *stream = &request->stream;
+    struct stream *stream = &request->h2.stream;
     request->rx_closed = true;
-    if (!request->owned || (stream->rx.ended && !request->tunnel) || request->reset_due)
+    if (!request->h2.owned || (stream->rx.ended && !request->tunnel) || request->h2.reset_due)
         return;
     if (request->length_left > 0) {
-        reset(request, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_reset(&request->h2, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
     stream->rx.ended = true;
@@ -121,13 +113,13 @@ static void end_content(struct h2_request *request)
 
 static void end_trailers(struct h2_request *request)
 {
-    if (!request->owned)
+    if (!request->h2.owned)
         return;
     if (request->head.verdict != H2_FINE) {
-        reset(request, NGHTTP2_PROTOCOL_ERROR);
+        h2_stream_reset(&request->h2, NGHTTP2_PROTOCOL_ERROR);
         return;
     }
-    request->stream.rx_trailers = request->head.fields;
+    request->h2.stream.rx_trailers = request->head.fields;
     end_content(request);
 }
 
@@ -149,23 +141,20 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     (void)flags;
     struct h2_inbound *session = session_of(arg);
     struct h2_request *request = request_of(ng, id);
-    bool early = request && request->owned && request->asked_tunnel && !request->tunnel;
-    if (request == NULL || !request->owned || (request->stream.rx.ended && !early)) {
-        session->discarded += len;
+    bool early = request && request->h2.owned && request->asked_tunnel && !request->tunnel;
+    if (request == NULL || !request->h2.owned || (request->h2.stream.rx.ended && !early)) {
+        session->wire.discarded += len;
         return 0;
     }
-    struct stream *stream = &request->stream;
+    struct stream *stream = &request->h2.stream;
     if (stream->rx_head.framing.kind == FRAMING_LENGTH && len > request->length_left) {
-        session->discarded += len;
-        reset(request, NGHTTP2_PROTOCOL_ERROR);
+        session->wire.discarded += len;
+        h2_stream_reset(&request->h2, NGHTTP2_PROTOCOL_ERROR);
         return 0;
     }
     if (stream->rx_head.framing.kind == FRAMING_LENGTH)
         request->length_left -= len;
-    request->received += len;
-    stream->rx_bytes += len;
-    struct body *body = early ? &request->early : &stream->rx;
-    h2_content_gather(&session->home->loop->blocks, &request->tail, body, text_of(data, len));
+    h2_stream_gather(&request->h2, early ? &request->early : &stream->rx, text_of(data, len));
     if (!early)
         stream_tell(stream, STREAM_BODY);
     return 0;
@@ -210,10 +199,10 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void 
     if (request == NULL)
         return 0;
     CHECK(request->session == session);
-    request->open = false;
-    request->reset_due = request->trailers_due = false;
-    if (request->owned && !request->end_sent)
-        stream_fail(&request->stream, FAULT_client_gone, FAULT_NONE);
+    request->h2.open = false;
+    request->h2.reset_due = request->h2.trailers_due = false;
+    if (request->h2.owned && !request->h2.end_sent)
+        stream_fail(&request->h2.stream, FAULT_client_gone, FAULT_NONE);
     h2_request_release(request);
     return 0;
 }

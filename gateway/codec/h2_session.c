@@ -68,27 +68,25 @@ struct h2_request *h2_request_new(struct h2_inbound *session, int32_t id)
     memset(request, 0, offsetof(struct h2_request, arena));
     arena_init(&request->arena, request->page, sizeof request->page);
     request->session = session;
-    request->id = id;
-    request->open = true;
-    request->stream.ops = &h2_stream_ops;
-    request->stream.client = &session->session.client;
-    request->stream.arena = &request->arena;
+    request->h2.wire = &session->wire;
+    request->h2.id = id;
+    request->h2.open = true;
+    request->h2.stream.ops = &h2_stream_ops;
+    request->h2.stream.client = &session->session.client;
+    request->h2.stream.arena = &request->arena;
     list_append(&session->requests, &request->node);
     return request;
 }
 
 void h2_request_release(struct h2_request *request)
 {
-    if (request->owned || request->open)
+    if (request->h2.owned || request->h2.open)
         return;
     struct h2_inbound *session = request->session;
     list_remove(&session->requests, &request->node);
     list_remove(&session->ending, &request->ending);
-    list_remove(&session->due, &request->due);
-    body_fini(&request->stream.rx);
+    h2_stream_fini(&request->h2);
     body_fini(&request->early);
-    body_fini(&request->tx);
-    block_unref(&request->tail);
     arena_fini(&request->arena);
     if (session->home->spare_streams.count < SPARE_STREAMS)
         list_prepend(&session->home->spare_streams, &request->node);
@@ -105,52 +103,20 @@ void h2_inbound_free_spares(struct session_home *home)
 
 /* --- between callbacks --- */
 
-void h2_request_due(struct h2_request *request)
-{
-    if (!list_linked(&request->due))
-        list_append(&request->session->due, &request->due);
-    task_wake(&request->session->flush_task);
-}
-
 void h2_request_credit(struct h2_request *request)
 {
-    struct h2_inbound *session = request->session;
-    uint64_t held = (uint64_t)request->stream.rx.queued + request->early.queued;
-    uint64_t give = request->received - held - request->credited;
-    if (give == 0)
-        return;
-    request->credited += give;
-    if (held == 0)
-        block_unref(&request->tail);
-    if (session->ng == NULL)
-        return;
-    if (request->open)
-        nghttp2_session_consume(session->ng, request->id, (size_t)give);
-    else
-        nghttp2_session_consume_connection(session->ng, (size_t)give);
-    task_wake(&session->flush_task);
-}
-
-static void settle_request(struct h2_inbound *session, struct h2_request *request)
-{
-    if (request->trailers_due)
-        nghttp2_submit_trailer(session->ng, request->id, request->trailers, request->trailer_count);
-    if (request->reset_due)
-        nghttp2_submit_rst_stream(session->ng, NGHTTP2_FLAG_NONE, request->id, request->reset_code);
-    request->trailers_due = request->reset_due = false;
+    h2_stream_credit(&request->h2, (uint64_t)request->h2.stream.rx.queued + request->early.queued);
 }
 
 void h2_session_settle(struct h2_inbound *session)
 {
     struct list_node *node;
-    while ((node = list_pop(&session->due)) != NULL)
-        settle_request(session, CONTAINER_OF(node, h2_request, due));
-    if (session->discarded > 0)
-        nghttp2_session_consume_connection(session->ng, session->discarded);
-    session->discarded = 0;
+    while ((node = list_pop(&session->wire.due)) != NULL)
+        h2_stream_settle(CONTAINER_OF(node, h2_stream, due));
+    h2_wire_credit(&session->wire);
     if (session->ping_acked && session->state == H2_NOTICED)
         h2_session_leave(session);
-    if (nghttp2_session_get_outbound_queue_size(session->ng) > OUTBOUND_FRAMES_MAX)
+    if (nghttp2_session_get_outbound_queue_size(session->wire.ng) > OUTBOUND_FRAMES_MAX)
         session->reason = CLOSE_unread_answers;
 }
 
@@ -165,17 +131,17 @@ void h2_session_enter(struct h2_inbound *session, enum h2_state state, uint64_t 
 
 void h2_session_mute(struct h2_inbound *session, enum fault fault)
 {
-    if (session->ng == NULL)
+    if (session->wire.ng == NULL)
         return;
-    nghttp2_session_del(session->ng);
-    session->ng = NULL;
+    nghttp2_session_del(session->wire.ng);
+    session->wire.ng = NULL;
     struct list_node *next;
     for (struct list_node *node = list_first(&session->requests); node; node = next) {
         next = list_next(&session->requests, node);
         struct h2_request *request = CONTAINER_OF(node, h2_request, node);
-        request->open = false;
-        if (request->owned && !request->end_sent)
-            stream_fail(&request->stream, fault, FAULT_NONE);
+        request->h2.open = false;
+        if (request->h2.owned && !request->h2.end_sent)
+            stream_fail(&request->h2.stream, fault, FAULT_NONE);
         h2_request_release(request);
     }
 }
@@ -202,8 +168,8 @@ static void put_goaway(struct h2_inbound *session, uint32_t code)
                                      (unsigned char)(code >> 16),
                                      (unsigned char)(code >> 8),
                                      (unsigned char)code};
-    memcpy(conn_tx_reserve(session->conn, sizeof frame), frame, sizeof frame);
-    conn_tx_commit(session->conn, sizeof frame);
+    memcpy(conn_tx_reserve(session->wire.conn, sizeof frame), frame, sizeof frame);
+    conn_tx_commit(session->wire.conn, sizeof frame);
 }
 
 void h2_session_abort(struct h2_inbound *session, enum close_reason reason, uint32_t code)
@@ -217,7 +183,7 @@ void h2_session_abort(struct h2_inbound *session, enum close_reason reason, uint
              session->streams);
     counters_add(session->home->loop->counters, COUNTER_inbound_abused, 1);
     h2_session_mute(session, FAULT_client_gone);
-    if (!session->goaway_sent)
+    if (!session->wire.goaway_sent)
         put_goaway(session, code);
     h2_session_linger(session);
 }
@@ -225,28 +191,28 @@ void h2_session_abort(struct h2_inbound *session, enum close_reason reason, uint
 void h2_session_linger(struct h2_inbound *session)
 {
     h2_session_mute(session, FAULT_client_gone);
-    conn_consume(session->conn, conn_unread(session->conn).len);
-    conn_shutdown_tx(session->conn);
-    conn_want_drained(session->conn);
+    conn_consume(session->wire.conn, conn_unread(session->wire.conn).len);
+    conn_shutdown_tx(session->wire.conn);
+    conn_want_drained(session->wire.conn);
     h2_session_enter(session, H2_LINGER, LINGER_US);
 }
 
 void h2_session_die(struct h2_inbound *session)
 {
     h2_session_mute(session, FAULT_client_gone);
-    conn_close(&session->conn);
+    conn_close(&session->wire.conn);
     session->state = H2_DEAD;
     struct list_node *node;
     while ((node = list_pop(&session->ending)) != NULL) /* what was queued has not left */
-        stream_fail(&CONTAINER_OF(node, h2_request, ending)->stream, FAULT_client_gone, FAULT_NONE);
-    task_wake(&session->flush_task);
+        stream_fail(&CONTAINER_OF(node, h2_request, ending)->h2.stream, FAULT_client_gone, FAULT_NONE);
+    task_wake(&session->wire.flush_task);
 }
 
 void h2_session_leave(struct h2_inbound *session)
 {
-    int32_t last = nghttp2_session_get_last_proc_stream_id(session->ng);
-    nghttp2_submit_goaway(session->ng, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+    int32_t last = nghttp2_session_get_last_proc_stream_id(session->wire.ng);
+    nghttp2_submit_goaway(session->wire.ng, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
     session->state = H2_LEAVING;
     session->state_since_us = h2_now_us(session);
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
 }

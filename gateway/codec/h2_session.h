@@ -9,15 +9,13 @@
 
 #include "codec/h2_fields.h"
 #include "codec/h2_limits.h"
+#include "codec/h2_stream.h"
 #include "codec/session.h"
-#include "net/conn.h"
 
 /* Bounds of one connection and its requests. */
 enum {
     H2_INBOUND_MAGIC = 0x48324942,
-    H2_REQUEST_PAGE = 4096, /* first page of an exchange's arena */
-    H2_TX_MARK = 32 * 1024, /* bytes of a response that wait for the windows; its owner keeps the rest */
-    H2_TX_LOW = 8 * 1024    /* below this the owner is told that there is room */
+    H2_REQUEST_PAGE = 4096 /* first page of an exchange's arena */
 };
 
 /* What the connection is doing. */
@@ -36,31 +34,16 @@ struct h2_inbound;
 struct h2_request {
     struct list_node node;   /* session->requests, or home->spare_streams */
     struct list_node ending; /* session->ending, while the end of the response is on its way to the socket */
-    struct list_node due;    /* session->due, while something must be asked of nghttp2 */
-    struct stream stream;
+    struct h2_stream h2;
     struct h2_inbound *session;
-    int32_t id;
-    bool open;  /* nghttp2 has a stream */
-    bool owned; /* born and not closed by the owner */
     bool asked_tunnel, tunnel;
     bool rx_closed;           /* END_STREAM has come */
-    bool deferred;            /* nghttp2 waits until it is told that tx has something */
     bool responded, bodiless; /* the final head was submitted; with END_STREAM */
-    bool tx_blocked;          /* the owner has more than was taken */
-    bool end_sent;            /* END_STREAM has been queued on the conn */
     bool prioritized;         /* the client has said how (RFC 9218) */
     bool reset_by_owner;      /* RST_STREAM is no fault of the client's */
-    bool trailers_due;
-    bool reset_due;
-    uint32_t reset_code;
-    uint64_t length_left;        /* FRAMING_LENGTH: content still to come */
-    uint64_t received, credited; /* bytes of DATA, and those whose window was given back */
-    uint64_t end_at;             /* with `ending`: conn_tx_total() at which the response has left */
-    struct block *tail;          /* where received content is gathered */
-    struct body early;           /* what came on a tunnel before it was granted */
-    struct body tx;              /* what is on its way out; tx.ended: the owner has handed over everything */
-    nghttp2_nv *trailers;        /* in the arena; NULL when none follow */
-    size_t trailer_count;
+    uint64_t length_left;     /* FRAMING_LENGTH: content still to come */
+    uint64_t end_at;          /* with `ending`: conn_tx_total() at which the response has left */
+    struct body early;        /* what came on a tunnel before it was granted */
     struct h2_head head;
     struct arena arena;
     _Alignas(16) char page[H2_REQUEST_PAGE];
@@ -72,11 +55,9 @@ struct h2_inbound {
     enum h2_state state;
     struct session session;
     struct session_home *home;
-    struct conn *conn;   /* NULL once dead */
-    nghttp2_session *ng; /* NULL once nothing more may be said */
+    struct h2_wire wire;
     struct list requests;
     struct list ending;
-    struct list due;
     uint32_t owned;                    /* requests with their owner */
     uint32_t streams;                  /* requests ever */
     uint32_t heads_begun, strays_paid; /* heads and trailers of open streams; other ones */
@@ -84,14 +65,11 @@ struct h2_inbound {
     struct h2_limits budgets;
     struct h2_frames frames;
     enum close_reason reason; /* set by callbacks: the connection must end */
-    size_t discarded;         /* set by callbacks: DATA that nobody takes, its window to be given back */
     bool ping_acked;          /* set by callbacks: the answer to the drain's PING */
-    bool goaway_sent;         /* set by callbacks: nghttp2 has found an error of the connection */
     bool client_gone;         /* the client has closed its sending side */
     uint64_t head_since_us;   /* when a head began that has not ended; 0: none has */
     uint64_t idle_since_us;   /* when the last request ended; the beginning before the first */
     uint64_t state_since_us;
-    struct task flush_task;
     struct timer timer;
 };
 
@@ -105,9 +83,6 @@ struct h2_request *h2_request_new(struct h2_inbound *session, int32_t id);
 
 /* Frees the request if neither side needs it any more. */
 void h2_request_release(struct h2_request *request);
-
-/* nghttp2 shall hear something about the request, after its callbacks. */
-void h2_request_due(struct h2_request *request);
 
 /* Asks nghttp2 for what callbacks and owners have marked: resets, trailers, windows. */
 void h2_session_settle(struct h2_inbound *session);

@@ -7,62 +7,25 @@
 #include "codec/h2_session.h"
 
 #include "base/check.h"
-#include "codec/h2_content.h"
 
 enum { UPDATES_PER_FRAME = 4 };
 
 static struct h2_request *request_of(struct stream *stream)
 {
-    struct h2_request *request = CONTAINER_OF(stream, h2_request, stream);
+    struct h2_request *request = CONTAINER_OF(stream, h2_request, h2.stream);
     (void)MAGIC_CAST(h2_inbound, request->session, H2_INBOUND_MAGIC);
     return request;
 }
 
-static bool can_send(const struct h2_request *request)
+static int send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *header, size_t len,
+                     nghttp2_data_source *source, void *arg)
 {
-    return request->open && request->session->ng != NULL;
-}
-
-/* --- content, asked for by nghttp2 --- */
-
-static ssize_t read_content(nghttp2_session *ng, int32_t id, uint8_t *buffer, size_t most, uint32_t *flags,
-                            nghttp2_data_source *source, void *arg)
-{
-    (void)ng, (void)id, (void)buffer, (void)arg;
-    struct h2_request *request = source->ptr;
-    const struct body *tx = &request->tx;
-    if (tx->queued == 0 && !tx->ended) {
-        request->deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    size_t len = h2_content_frame_len(tx, most);
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (len < tx->queued || !tx->ended)
-        return (ssize_t)len;
-    *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (request->trailers) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        request->trailers_due = request->owned;
-        h2_request_due(request);
-    }
-    return (ssize_t)len;
-}
-
-static int send_content(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *header, size_t len,
-                        nghttp2_data_source *source, void *arg)
-{
-    (void)ng, (void)frame;
     struct h2_inbound *session = MAGIC_CAST(h2_inbound, arg, H2_INBOUND_MAGIC);
-    struct h2_request *request = source->ptr;
-    if (!conn_tx_has_room(session->conn))
-        return NGHTTP2_ERR_WOULDBLOCK;
-    h2_content_put(session->conn, &request->tx, header, len);
+    int error = h2_stream_send_data(ng, frame, header, len, source, arg);
+    if (error)
+        return error;
     h2_limits_earn(&session->budgets, CLOSE_window_update_flood, UPDATES_PER_FRAME);
     h2_limits_earn(&session->budgets, CLOSE_ping_flood, 1); /* gRPC measures each round trip of a download */
-    if (request->tx_blocked && request->tx.queued < H2_TX_LOW && request->owned) {
-        request->tx_blocked = false;
-        stream_tell(&request->stream, STREAM_ROOM);
-    }
     return 0;
 }
 
@@ -79,9 +42,9 @@ static void count_reset(struct h2_inbound *session, const struct h2_request *req
 
 static void end_sent(struct h2_inbound *session, struct h2_request *request)
 {
-    request->end_sent = true;
-    request->end_at = conn_tx_total(session->conn) + conn_tx_queued(session->conn);
-    if (request->owned)
+    request->h2.end_sent = true;
+    request->end_at = conn_tx_total(session->wire.conn) + conn_tx_queued(session->wire.conn);
+    if (request->h2.owned)
         list_append(&session->ending, &request->ending);
 }
 
@@ -94,7 +57,7 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         count_reset(session, request);
     else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
-        session->goaway_sent = true;
+        session->wire.goaway_sent = true;
     else if (message && request && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         end_sent(session, request);
     return 0;
@@ -107,48 +70,32 @@ static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, in
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     struct h2_request *request = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
-    if (request && request->open) {
-        request->reset_due = request->reset_by_owner = true;
-        request->reset_code = NGHTTP2_INTERNAL_ERROR;
-        h2_request_due(request);
+    if (request && request->h2.open) {
+        request->reset_by_owner = true;
+        h2_stream_reset(&request->h2, NGHTTP2_INTERNAL_ERROR);
     }
     return 0;
 }
 
 void h2_tx_set_callbacks(nghttp2_session_callbacks *callbacks)
 {
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_content);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
 }
 
 /* --- the pump --- */
 
-static bool pump_once(struct h2_inbound *session)
-{
-    while (conn_tx_has_room(session->conn)) {
-        const uint8_t *frame;
-        ssize_t len = nghttp2_session_mem_send(session->ng, &frame);
-        if (len < 0)
-            return false;
-        if (len == 0)
-            break;
-        memcpy(conn_tx_reserve(session->conn, (size_t)len), frame, (size_t)len);
-        conn_tx_commit(session->conn, (size_t)len);
-    }
-    return true;
-}
-
 void h2_tx_tell_sent(struct h2_inbound *session)
 {
     struct list_node *node;
-    uint64_t sent = conn_tx_total(session->conn);
+    uint64_t sent = conn_tx_total(session->wire.conn);
     while ((node = list_first(&session->ending)) != NULL) {
         struct h2_request *request = CONTAINER_OF(node, h2_request, ending);
         if (request->end_at > sent)
             return;
         list_remove(&session->ending, node);
-        stream_tell(&request->stream, STREAM_ROOM | STREAM_SENT);
+        stream_tell(&request->h2.stream, STREAM_ROOM | STREAM_SENT);
     }
 }
 
@@ -157,15 +104,15 @@ void h2_tx_pump(struct h2_inbound *session)
     h2_tx_tell_sent(session); /* the conn may never be empty while others send */
     do {
         h2_session_settle(session);
-        if (!pump_once(session))
+        if (!h2_wire_pump(&session->wire))
             session->reason = CLOSE_protocol_error;
-    } while (!session->reason && session->due.count > 0 && conn_tx_has_room(session->conn));
+    } while (!session->reason && session->wire.due.count > 0 && conn_tx_has_room(session->wire.conn));
     if (session->reason)
         h2_session_abort(session, session->reason, NGHTTP2_ENHANCE_YOUR_CALM);
-    else if (session->goaway_sent)
+    else if (session->wire.goaway_sent)
         h2_session_abort(session, CLOSE_protocol_error, NGHTTP2_PROTOCOL_ERROR);
-    else if (session->ending.count > 0 || nghttp2_session_want_write(session->ng))
-        conn_want_drained(session->conn);
+    else if (session->ending.count > 0 || nghttp2_session_want_write(session->wire.ng))
+        conn_want_drained(session->wire.conn);
 }
 
 /* --- the stream's operations, called by its owner --- */
@@ -173,7 +120,7 @@ void h2_tx_pump(struct h2_inbound *session)
 /* The answer to an extended CONNECT was yes: from now on content flows both ways until END_STREAM. */
 static void open_tunnel(struct h2_request *request)
 {
-    struct stream *stream = &request->stream;
+    struct stream *stream = &request->h2.stream;
     request->tunnel = true;
     stream->rx = request->early;
     stream->rx.ended = request->rx_closed;
@@ -187,61 +134,39 @@ static void share(struct h2_request *request)
 {
     const nghttp2_extpri priority = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
     if (!request->prioritized)
-        nghttp2_session_change_extpri_stream_priority(request->session->ng, request->id, &priority, 0);
+        nghttp2_session_change_extpri_stream_priority(request->session->wire.ng, request->h2.id, &priority,
+                                                      0);
 }
 
 static void tx_head(struct stream *stream, const struct message *head)
 {
     struct h2_request *request = request_of(stream);
-    nghttp2_session *ng = request->session->ng;
-    if (!can_send(request))
+    nghttp2_session *ng = request->session->wire.ng;
+    if (!h2_stream_is_open(&request->h2))
         return;
     struct h2_text text;
     nghttp2_nv *fields = arena_alloc(&request->arena, h2_response_bound(head) * sizeof *fields);
     size_t count = h2_write_response(head, &text, fields);
     stream->tx_started = true;
-    task_wake(&request->session->flush_task);
+    task_wake(&request->session->wire.flush_task);
     if (head->status < 200 && head->status != 101) {
-        nghttp2_submit_headers(ng, NGHTTP2_FLAG_NONE, request->id, NULL, fields, count, NULL);
+        nghttp2_submit_headers(ng, NGHTTP2_FLAG_NONE, request->h2.id, NULL, fields, count, NULL);
         return;
     }
-    nghttp2_data_provider content = {.source.ptr = request, .read_callback = read_content};
+    nghttp2_data_provider content = h2_stream_content(&request->h2);
     request->bodiless = head->status != 101 && head->framing.kind == FRAMING_NONE;
     request->responded = true;
     share(request);
-    nghttp2_submit_response(ng, request->id, fields, count, request->bodiless ? NULL : &content);
+    nghttp2_submit_response(ng, request->h2.id, fields, count, request->bodiless ? NULL : &content);
     if (head->status == 101)
         open_tunnel(request);
-}
-
-static void take_trailers(struct h2_request *request, const struct fields *trailers)
-{
-    if (trailers == NULL || trailers->count == 0 || request->tunnel)
-        return;
-    nghttp2_nv *out = arena_alloc(&request->arena, trailers->count * sizeof *out);
-    request->trailer_count = h2_write_trailers(trailers, out);
-    request->trailers = request->trailer_count > 0 ? out : NULL;
 }
 
 static void tx_body(struct stream *stream, struct body *body, const struct fields *trailers)
 {
     struct h2_request *request = request_of(stream);
-    if (!can_send(request) || request->bodiless || !request->responded)
-        return;
-    uint32_t moved = body_move(&request->tx, body, H2_TX_MARK);
-    request->tx_blocked = body->queued > 0;
-    stream->tx_bytes += moved;
-    bool ends = body_is_done(body) && !request->tx.ended;
-    if (ends) {
-        take_trailers(request, trailers);
-        request->tx.ended = true;
-    }
-    if (!ends && moved == 0)
-        return;
-    if (request->deferred)
-        nghttp2_session_resume_data(request->session->ng, request->id);
-    request->deferred = false;
-    task_wake(&request->session->flush_task);
+    if (request->responded && !request->bodiless)
+        h2_stream_take(&request->h2, body, request->tunnel ? NULL : trailers);
 }
 
 static void rx_resume(struct stream *stream)
@@ -252,9 +177,9 @@ static void rx_resume(struct stream *stream)
 /* RFC 9113 section 7 and 8.1: what a stream that has not ended is told. */
 static uint32_t reset_code_of(const struct h2_request *request, enum fault fault)
 {
-    if (request->end_sent)
+    if (request->h2.end_sent)
         return NGHTTP2_NO_ERROR;
-    if (fault == FAULT_shutdown && !request->stream.tx_started)
+    if (fault == FAULT_shutdown && !request->h2.stream.tx_started)
         return NGHTTP2_REFUSED_STREAM;
     enum fault_blame blame = fault_row(fault)->blame;
     bool broken = blame == BLAME_UPSTREAM || blame == BLAME_GATEWAY;
@@ -266,15 +191,14 @@ static void close_stream(struct stream *stream, enum fault fault)
     struct h2_request *request = request_of(stream);
     struct h2_inbound *session = request->session;
     stream->owner = NULL;
-    request->owned = false;
+    request->h2.owned = false;
     if (--session->owned == 0)
         session_rest(session->home, &session->session);
     list_remove(&session->ending, &request->ending);
-    request->trailers_due = false;
-    if (can_send(request) && !(request->end_sent && request->rx_closed)) {
-        request->reset_due = request->reset_by_owner = true;
-        request->reset_code = reset_code_of(request, fault);
-        h2_request_due(request);
+    request->h2.trailers_due = false;
+    if (h2_stream_is_open(&request->h2) && !(request->h2.end_sent && request->rx_closed)) {
+        request->reset_by_owner = true;
+        h2_stream_reset(&request->h2, reset_code_of(request, fault));
     }
     body_fini(&stream->rx);
     body_fini(&request->early);
@@ -283,7 +207,7 @@ static void close_stream(struct stream *stream, enum fault fault)
     session->idle_since_us = h2_now_us(session);
     if (session->owned == 0 && session->state == H2_SERVING && session->head_since_us == 0)
         h2_session_enter(session, H2_SERVING, session->home->settings.keep_alive_timeout_us);
-    task_wake(&session->flush_task);
+    task_wake(&session->wire.flush_task);
     h2_request_release(request);
 }
 
