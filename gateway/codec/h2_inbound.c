@@ -202,8 +202,14 @@ static void on_timer(struct timer *timer)
     if (session->state == H2_NOTICED && now_us - session->state_since_us >= NOTICE_US)
         h2_session_leave(session);
     wait_us = patience_us(session, now_us);
-    if (wait_us == 0 && session->state != H2_LEAVING)
+    if (wait_us == 0 && session->state == H2_LEAVING) { /* it does not even read that it shall go */
+        h2_session_linger(session);
+        return;
+    }
+    if (wait_us == 0) {
         h2_session_leave(session);
+        wait_us = NOTICE_US;
+    }
     if (session->head_since_us) {
         uint64_t head_us = left_us(session->head_since_us, session->home->settings.head_timeout_us, now_us);
         if (head_us == 0) {
@@ -212,8 +218,7 @@ static void on_timer(struct timer *timer)
         }
         wait_us = head_us < wait_us ? head_us : wait_us;
     }
-    if (wait_us > 0)
-        timer_set(session->home->loop->timers, timer, wait_us);
+    timer_set(session->home->loop->timers, timer, wait_us);
 }
 
 /* --- the session's operations --- */

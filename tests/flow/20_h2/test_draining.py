@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from lib.h2raw import NO_ERROR
-from lib.upstream import named, ok
+from lib.h2raw import NO_ERROR, window_update
+from lib.upstream import answers, named, ok
 from lib.wait import PATIENCE, wait_until
 
 
@@ -135,3 +135,15 @@ def test_after_very_many_requests_a_connection_is_drained(portico, upstream):
                           capture_output=True, text=True, timeout=20 * PATIENCE)
     refused = re.search(r"(\d+) 4xx", done.stdout)  # the path climbs above its root: an answer without an upstream
     assert refused and 100000 <= int(refused[1]) < 101000, done.stdout
+
+
+def test_who_reads_nothing_is_not_waited_for(portico, upstream, h2):
+    """It was told that it had been idle for too long, behind what it did not read, and kept its connection for that."""
+    gateway = portico(upstream(answers(ok(b"x" * 1000000))), client={"write_timeout": "200ms", "keep_alive_timeout": "200ms"})
+    before = gateway.descriptors()
+    connection = h2(gateway, window=1 << 20, patient=False, receive_buffer=4096)
+    connection.send(window_update(0, 1 << 24))
+    for _ in range(8):
+        connection.request()
+    assert {record.cause for record in gateway.log_records(8)} == {"client_stalled"}
+    wait_until(lambda: gateway.descriptors() == before, "the end of the connection")
