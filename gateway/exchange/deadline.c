@@ -37,10 +37,10 @@ static bool too_slow(struct exchange *x, uint64_t now_us)
     return deadline_awaits_client(x) && bytes < terms->body_min_rate * window_us / 1000000;
 }
 
-/* A client that has closed its sending side is given less time. */
+/* A client that has closed its sending side is given less time, unless a policy makes it wait. */
 static uint64_t end_us(const struct exchange *x)
 {
-    bool hurries = x->half_closed && !x->tunnel;
+    bool hurries = x->half_closed && !x->tunnel && x->call.delay_us == 0;
     return x->progress_us + (hurries ? least(x->limit_us, x->terms.half_close_timeout_us) : x->limit_us);
 }
 

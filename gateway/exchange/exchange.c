@@ -326,15 +326,18 @@ static enum step take_step(struct exchange *x)
 }
 
 /* The client can break off at any step: its body is broken, its connection ends, or it closed its sending
- * side and nothing has moved for a while since. Otherwise the step goes on. */
+ * side and nothing has moved for a while since, except that a policy delays it. Otherwise the step goes on.
+ */
 static enum step interrupted(struct exchange *x)
 {
     struct stream *in = x->in;
+    bool delayed = x->call.delay_us > 0;
     if ((in->facts & STREAM_HALF) && !x->half_closed) {
         x->half_closed = true;
-        deadline_set(x, x->limit_us);
+        if (!delayed)
+            deadline_set(x, x->limit_us);
     }
-    if (x->expired && x->half_closed)
+    if (x->expired && x->half_closed && !delayed)
         return fail(x, FAULT_client_gone, FAULT_NONE);
     if (x->leaving && !x->tunnel && x->cause == FAULT_NONE)
         return fail(x, x->leave_why, FAULT_NONE);

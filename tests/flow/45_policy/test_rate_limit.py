@@ -12,7 +12,7 @@ from lib.gateway import route_to
 from lib.h2raw import H2
 from lib.upstream import answers, named, ok, repeat_bytes, respond, websocket
 from lib.users import basic, users
-from lib.wait import BINARY, wait_until
+from lib.wait import BINARY, SLOW, wait_until
 
 ONE = {"rate": "1/h"}  # the first request, and no other while a test lasts
 
@@ -71,6 +71,21 @@ def test_those_who_wait_are_served_in_their_turn(portico, upstream):
         assert time.monotonic() - began >= 0.2
     assert [record.limit_status for record in gateway.log_records(3)][:2] == ["PASSED", "PASSED"]
     assert gateway.log_records(3)[2].limit_status == "DELAYED"
+
+
+@pytest.mark.parametrize("when", ["at once", "meanwhile"])
+def test_who_waits_may_have_closed_the_sending_side(portico, upstream, when):
+    """The end of the delay was taken for that of the patience with clients that have most likely gone."""
+    gateway, service = start(portico, upstream, {"slow": {"rate": "2/s", "burst": 3, "delay": 0}}, client={"half_close_timeout": "50ms"})
+    with gateway.client() as first, gateway.client() as client:
+        assert first.get("/").status == 200
+        began = time.monotonic()
+        client.send(get("/waits"))
+        time.sleep(0.1 if when == "meanwhile" else 0)
+        client.half_close()
+        assert client.response().status == 200
+        assert 0.35 < time.monotonic() - began < 0.9 * SLOW
+    assert [request.target for request in service.requests] == ["/", "/waits"]
 
 
 def test_a_request_counts_only_if_all_limits_let_it_pass(portico, upstream):
