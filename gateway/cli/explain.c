@@ -119,6 +119,12 @@ static void keep_finding(void *arg, const char *policy, struct config_origin ori
         explanation->policies[explanation->policy_count++] = (struct finding_of_policy){policy, origin, text};
 }
 
+/* What the listener takes the first bytes for, which are a request in clear or a handshake. */
+static enum fault wrong_scheme(const struct question *question)
+{
+    return question->secure ? FAULT_bad_request_line : FAULT_plain_on_tls;
+}
+
 static int judge(const struct question *question, const struct snapshot *snapshot, struct stream *inbound)
 {
     struct rehearsal rehearsal = {.config = snapshot->config,
@@ -129,12 +135,15 @@ static int judge(const struct question *question, const struct snapshot *snapsho
     struct explanation explanation = {.rehearsal = &rehearsal,
                                       .port = question->port,
                                       .listener = question->listener,
+                                      .secure = question->secure,
                                       .from = question->from,
                                       .from_example = question->from == EXAMPLE_CLIENT,
                                       .out = stdout};
     rehearsal.trace = keep_finding;
     rehearsal.trace_arg = &explanation;
-    explanation.fault = read_head(snapshot->config, write_head(question, inbound->arena), inbound);
+    explanation.fault = question->listener && question->listener->tls != question->secure
+                            ? wrong_scheme(question)
+                            : read_head(snapshot->config, write_head(question, inbound->arena), inbound);
     explanation.was_read = explanation.fault == FAULT_NONE;
     explanation.asked = keep_fields(&inbound->rx_head.fields, inbound->arena);
     if (explanation.was_read)
@@ -153,13 +162,17 @@ static void assume_handshake(const struct question *question, struct arena *aren
         told_out->server_name = authority.host;
 }
 
-/* The first listener on the URL's port. */
+/* The first listener on the URL's port, if one there speaks the URL's scheme, the first that does. */
 static void find_listener(struct question *question, const struct config *config, struct arena *arena)
 {
     question->port = port_of(question, arena);
-    for (uint32_t i = 0; i < config->listener_count && question->port != 0 && !question->listener; i++)
-        if (!config->listeners[i].name.is_unix && config->listeners[i].name.port == question->port)
-            question->listener = &config->listeners[i];
+    for (uint32_t i = 0; i < config->listener_count && question->port != 0; i++) {
+        const struct config_listener *listener = &config->listeners[i], *found = question->listener;
+        if (listener->name.is_unix || listener->name.port != question->port)
+            continue;
+        if (found == NULL || (found->tls != question->secure && listener->tls == question->secure))
+            question->listener = listener;
+    }
 }
 
 static int explain(struct question *question, const struct snapshot *snapshot)

@@ -88,6 +88,8 @@ static void print_listeners(const struct explanation *e)
         end_with_origin(e, listener->origin);
         label = "";
     }
+    if (e->secure && e->listener && !e->listener->tls)
+        topic(e, "", "speaks no TLS: a handshake is no request\n");
     if (label[0] == '\0')
         return;
     topic(e, label, "none on port %u; what follows holds for a request that reaches another one", e->port);

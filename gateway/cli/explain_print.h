@@ -25,6 +25,7 @@ struct explanation {
     struct fields asked;                    /* as sent; the rehearsal's are as forwarded */
     unsigned port;                          /* the client asked for; 0 when the URL does not say */
     const struct config_listener *listener; /* that takes the request; NULL when it is not known */
+    bool secure;                            /* the client speaks TLS */
     const char *from;                       /* the client's address */
     bool from_example;                      /* the client's address is not the user's choice */
     bool was_read;                          /* the head could be parsed */

@@ -1,13 +1,14 @@
 """portico explain: what the gateway would do with a request and why; it never disagrees with the gateway."""
 import os
 import re
+import ssl
 
 import pytest
 
 from lib.client import Client, get
 from lib.faults import FAULTS
 from lib.gateway import route_to
-from lib.tls import ROOT
+from lib.tls import DEVELOPMENT, ROOT, TlsClient, client_context
 from lib.users import basic, sha512
 
 HOST = "star-meet.com"
@@ -145,6 +146,24 @@ def test_a_listener_that_redirects(explain, trial, starmeet):
         assert "routes" not in run.stdout and "request" not in run.stdout
     assert verdict(explain("http://other.test/")) == ("refused", "misdirected")
     assert verdict(explain(f"http://{HOST}/.well-known/acme-challenge/x")) == ("routed", "web")
+
+
+def test_a_scheme_that_the_listener_does_not_speak(explain, trial):
+    gateway = trial()
+    assert verdict(explain(f"http://{HOST}:443/")) == ("refused", "plain_on_tls")
+    run = explain(f"https://{HOST}:80/api")
+    assert verdict(run) == ("refused", "bad_request_line") and "speaks no TLS" in run.stdout
+    with Client(gateway.ports[":443"]) as plainly:
+        assert "(plain_on_tls)" in plainly.get("/", host=HOST).body.decode()
+    with pytest.raises(ssl.SSLError):
+        TlsClient(gateway.ports[":80"], client_context(DEVELOPMENT), HOST)
+
+
+def test_of_two_listeners_on_a_port_the_one_that_speaks_the_scheme(explain, starmeet, file):
+    text = starmeet.read_text().replace("../", f"{ROOT}/").replace("  - address: \":443\"", """  - address: "127.0.0.1:443"
+  - address: "127.0.0.2:443\"""")
+    assert verdict(explain(f"https://{HOST}/", file=file(text))) == ("routed", "web")
+    assert verdict(explain(f"http://{HOST}:443/", file=file(text))) == ("routed", "web")
 
 
 def test_a_challenge(explain, file, tmp_path):
