@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "process/pidfile.h"
+#include "process/supervisor.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,15 +15,40 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { NAME_SIZE = 32 };
+
+/* Whether the process is called as a supervisor calls itself; if not, its name. A gateway that was killed has
+ * left its file behind, and its number goes to somebody else. What cannot be known (/proc is hidden) is taken
+ * for good. */
+static bool is_gateway(pid_t pid, char name_out[NAME_SIZE])
+{
+    char path[sizeof "/proc//comm" + NAME_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *file = fopen(path, "re");
+    bool is_known = file && fgets(name_out, NAME_SIZE, file);
+    if (file)
+        fclose(file);
+    if (!is_known)
+        return true;
+    name_out[strcspn(name_out, "\n")] = '\0';
+    return strcmp(name_out, SUPERVISOR_NAME) == 0;
+}
+
 static int open_handle(const char *pidfile)
 {
+    char name[NAME_SIZE];
     pid_t pid = pidfile_read(pidfile);
     int handle = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-    if (pid == 0)
+    if (pid == 0) {
         fprintf(stderr, "portico: no gateway runs: there is no process in %s\n", pidfile);
-    else if (handle < 0)
+    } else if (handle < 0) {
         fprintf(stderr, "portico: no gateway runs: process %d of %s: %s\n", (int)pid, pidfile,
                 strerror(errno));
+    } else if (!is_gateway(pid, name)) {
+        fprintf(stderr, "portico: no gateway runs: process %d of %s is \"%s\"\n", (int)pid, pidfile, name);
+        close(handle);
+        handle = -1;
+    }
     return handle;
 }
 

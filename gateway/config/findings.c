@@ -87,10 +87,15 @@ static void add(struct config_findings *findings, struct config_origin origin, b
 
 void config_findings_log(const struct config_findings *findings)
 {
-    for (const struct config_finding *finding = findings->first; finding; finding = finding->next)
-        log_write(finding->is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "config", "%s:%u:%u: %.*s",
-                  finding->origin.file, finding->origin.line, finding->origin.column,
-                  SLICE_ARGS(finding->text));
+    for (const struct config_finding *finding = findings->first; finding; finding = finding->next) {
+        enum log_level level = finding->is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN;
+        const struct config_origin *origin = &finding->origin;
+        if (origin->line > 0)
+            log_write(level, "config", "%s:%u:%u: %.*s", origin->file, origin->line, origin->column,
+                      SLICE_ARGS(finding->text));
+        else
+            log_write(level, "config", "%s: %.*s", origin->file, SLICE_ARGS(finding->text));
+    }
 }
 
 void config_error(struct config_findings *findings, struct config_origin origin, const char *format, ...)

@@ -14,7 +14,7 @@ static uint32_t usable_cores(void)
     return count > 0 ? (uint32_t)count : 1;
 }
 
-static uint32_t choose_threads(const struct config *config)
+uint32_t generation_threads(const struct config *config)
 {
     uint32_t threads = config->process.threads ? config->process.threads : usable_cores();
     return threads < SOCKETS_THREADS_MAX ? threads : SOCKETS_THREADS_MAX;
@@ -29,7 +29,7 @@ static bool make(struct generation *generation, const struct generation_source *
     generation->snapshot = source->load(source->arg, in_force);
     archive_record(NULL);
     const struct config *now = generation->snapshot ? generation->snapshot->config : NULL;
-    if (now && sockets_bind(now, before, threads ? threads : choose_threads(now), &generation->sockets))
+    if (now && sockets_bind(now, before, threads ? threads : generation_threads(now), &generation->sockets))
         return true;
     generation_fini(generation);
     return false;

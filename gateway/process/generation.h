@@ -31,6 +31,9 @@ struct legacy {
     struct sockets sockets;
 };
 
+/* How many threads the configuration asks for. */
+uint32_t generation_threads(const struct config *config);
+
 /* Makes the first generation: listeners that the legacy has come from there; it is empty afterwards, whatever
  * happens. False after saying what is wrong. */
 MUST_USE bool generation_make_first(struct generation *generation, const struct generation_source *source,

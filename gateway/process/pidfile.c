@@ -47,7 +47,7 @@ pid_t pidfile_read(const char *path)
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return 0;
-    bool is_number = fscanf(file, "%d", &pid) == 1 && pid > 1;
+    bool is_number = fscanf(file, "%d", &pid) == 1 && pid > 0;
     fclose(file);
     return is_number ? pid : 0;
 }

@@ -21,6 +21,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ struct supervisor {
     bool outdated;            /* asked to reload since, or since the upgrade began */
     bool wants_upgrade;       /* asked to since */
     uint32_t threads;
+    char *log_path; /* "off", "stdout" or a file, until a restart */
     int log_destination;
     struct tls_watch *tls_watch;
     struct value_watch *value_watch;
@@ -356,11 +358,11 @@ static void catch_up(struct supervisor *supervisor)
 
 static void reopen_log(struct supervisor *supervisor)
 {
-    const struct config_log *settings = &supervisor->in_force.snapshot->config->log;
+    const struct config_log settings = {.access = slice_of(supervisor->log_path)};
     char error[ACCESS_LOG_ERROR_MAX];
-    if (slice_equal(settings->access, SLICE("stdout")))
+    if (slice_equal(settings.access, SLICE("stdout")))
         return;
-    int destination = access_log_destination(settings, error);
+    int destination = access_log_destination(&settings, error);
     if (error[0])
         log_error("server", "the access log stays as it is: %s", error);
     if (destination < 0)
@@ -402,6 +404,16 @@ static void watch_signals(struct supervisor *supervisor)
 
 /* --- start and end --- */
 
+/* The sockets, one a thread, are those of the process before. */
+static void tell_kept_threads(const struct supervisor *supervisor)
+{
+    uint32_t wanted = generation_threads(supervisor->in_force.snapshot->config);
+    if (wanted != supervisor->threads)
+        log_warn("server",
+                 "process.threads is %u, but an upgrade keeps the %u threads that there were; restart",
+                 wanted, supervisor->threads);
+}
+
 static bool prepare(struct supervisor *supervisor)
 {
     struct generation *first = &supervisor->in_force;
@@ -411,7 +423,10 @@ static bool prepare(struct supervisor *supervisor)
         return false;
     supervisor->threads = first->sockets.threads;
     log_set_level(first->snapshot->config->log.level);
+    tell_kept_threads(supervisor);
     limits_check(first->snapshot->config, supervisor->threads);
+    supervisor->log_path = strdup(first->snapshot->config->log.access.at);
+    CHECK(supervisor->log_path != NULL);
     supervisor->log_destination = access_log_destination(&first->snapshot->config->log, error);
     if (error[0]) {
         log_error("server", "cannot open the access log: %s", error);
@@ -425,6 +440,7 @@ int supervisor_run(const struct generation_source *source, char **argv)
 {
     struct supervisor supervisor = {
         .source = source, .argv = argv, .log_destination = -1, .exit_code = EXIT_FAILURE};
+    prctl(PR_SET_NAME, SUPERVISOR_NAME);
     limits_raise();
     supervisor.base = loop_base_new();
     watch_signals(&supervisor);
@@ -438,6 +454,7 @@ int supervisor_run(const struct generation_source *source, char **argv)
     generation_fini(&supervisor.in_force);
     if (supervisor.log_destination >= 0)
         close(supervisor.log_destination);
+    free(supervisor.log_path);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         event_free(supervisor.signals[i]);
     event_free(supervisor.restart);

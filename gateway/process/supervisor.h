@@ -9,6 +9,9 @@
 
 #include "process/generation.h"
 
+/* What the process calls itself, by which the commands that signal it know it. */
+#define SUPERVISOR_NAME "portico"
+
 /* Runs until told to stop; gives the exit code. `argv` is the command line that started this process and
  * starts its workers. Errors are logged. */
 int supervisor_run(const struct generation_source *source, char **argv);

@@ -34,6 +34,21 @@ def test_reopening_loses_nothing(portico, upstream):
     assert sum(file.read_text().count("\n") for file in [*kept, gateway.access_log]) == 200
 
 
+def test_sigusr1_reopens_the_log_that_is_written_until_a_restart(portico, upstream):
+    gateway = portico(upstream(named("app")))
+    other = gateway.directory / "other.log"
+    for access in (str(other), "off", "stdout"):
+        gateway.reload({**gateway.config, "log": {"access": access}})
+        kept = gateway.access_log.rename(gateway.directory / "access.log.1")
+        gateway.signal(signal.SIGUSR1)
+        wait_until(gateway.access_log.exists, "the new access log")
+        with gateway.client() as client:
+            client.get("/after")
+        assert gateway.last_record().target == "/after"
+        kept.unlink()
+    assert not other.exists()
+
+
 def test_standard_output(portico, upstream):
     gateway = portico(upstream(named("app")), log={"access": "stdout"})
     with gateway.client() as client:

@@ -32,7 +32,7 @@ def name_that_does_not_resolve(config, folder, busy_port):
 
 
 def no_file(config, folder, busy_port):
-    return None, r"error config: .*portico\.yaml.* No such file or directory"
+    return None, r"error config: \S*portico\.yaml: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize("make", [broken_syntax, missing_certificate, taken_port, name_that_does_not_resolve, no_file])

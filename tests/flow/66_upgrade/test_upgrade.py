@@ -87,6 +87,15 @@ def test_twenty_upgrades_under_load_fail_no_request(portico, upstream, program):
     assert load.failures == []
 
 
+def test_threads_are_as_many_as_before_and_that_is_said(portico, upstream, program):
+    gateway = portico(upstream(named("app")), program=program(), process={"threads": 2})
+    upgrade(gateway)
+    assert "threads=2" in gateway.stderr() and "restart" not in gateway.stderr()
+    gateway.rewrite(lambda config: config["process"].update(threads=3))
+    upgrade(gateway)
+    assert "warn server: process.threads is 3, but an upgrade keeps the 2 threads that there were; restart" in gateway.stderr()
+
+
 def test_the_new_process_reads_the_file_anew_and_takes_orders(portico, upstream, program):
     gateway = portico({"old": upstream(named("old")), "new": upstream(named("new"))}, routes=[route_to("old")], program=program())
     gateway.rewrite(lambda config: config["sites"][0].update(routes=[route_to("new")]))

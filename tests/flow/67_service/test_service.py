@@ -77,7 +77,7 @@ def test_reload_to_a_name_that_does_not_resolve(served, names):
     gateway = served(environment=names.environment)
     gateway.rewrite(lambda config: config["upstreams"].update(late={"servers": ["late.test:80"]}))
     done = command("reload", gateway.config_file)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, "") and done.stderr.endswith('warning: no route uses the upstream "late"\n')
     wait_until(lambda: "the old configuration stays" in gateway.stderr(), "the refusal")
     assert "upstream late: server late.test:80 does not resolve" in gateway.stderr()
 
@@ -115,6 +115,52 @@ def test_commands_say_that_there_is_no_pidfile(portico, upstream, name):
     gateway = portico(upstream(named("app")))
     done = command(name, gateway.config_file)
     assert done.returncode == 1 and "process: { pidfile: PATH }" in done.stderr
+
+
+def test_a_pidfile_that_was_left_behind_signals_nobody_else(served):
+    gateway = served()
+    gateway.stop()
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        gateway.pidfile.write_text(f"{stranger.pid}\n")
+        for name in ("reload", "stop"):
+            done = command(name, gateway.config_file)
+            assert done.returncode == 1 and f"process {stranger.pid} of {gateway.pidfile} is \"sleep\"" in done.stderr
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a process namespace")
+def test_the_first_process_of_a_container(tmp_path):
+    """As the image has it, and with a /proc of its own."""
+    port, config = free_port(), tmp_path / "portico.yaml"
+    config.write_text(yaml.dump({"process": {"pidfile": "./pid"}, "listen": [f"127.0.0.1:{port}"],
+                                 "sites": [{"hosts": ["*"], "routes": [{"prefix": "/", "respond": 204}]}]}))
+    with subprocess.Popen(["unshare", "--pid", "--mount-proc", "--fork", "--kill-child", BINARY, "run", config],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as outside:
+        wait_until((tmp_path / "pid").exists, "the pidfile")
+        assert (tmp_path / "pid").read_text() == "1\n"
+        inside = pathlib.Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().strip()
+
+        def within(name):
+            return subprocess.run(["nsenter", "-t", inside, "-p", "-m", BINARY, name, config], capture_output=True, text=True,
+                                  timeout=PATIENCE)
+        done = within("reload")
+        assert (done.returncode, done.stderr) == (0, "")
+        wait_until(lambda: "serving the new configuration" in outside.stderr.readline(), "the reload")
+        assert within("stop").stderr == ""  # it ends with the first process of its namespace
+        assert outside.wait(PATIENCE) == 0
+    assert not (tmp_path / "pid").exists()
+
+
+def test_a_reload_that_would_be_refused_is_not_asked_for(served):
+    """What `check` finds, certificates included."""
+    gateway = served()
+    gateway.rewrite(lambda config: config.update(tls={"certificates": [{"chain": "none.pem", "key": "none.key"}]}))
+    done = command("reload", gateway.config_file)
+    assert done.returncode == 1 and done.stderr == command("check", gateway.config_file).stderr and "none.pem" in done.stderr
+    done = command("stop", gateway.config_file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the old configuration stays" not in gateway.stderr()
 
 
 # Is it alive ----------------------------------------------------------------------------------------------
