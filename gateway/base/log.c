@@ -1,15 +1,18 @@
 /*
- * The line writer of base/log.h: formats on the stack, escapes, writes. Holds no state but the level, takes
- * no lock and allocates nothing, so it works in any thread and when memory is short. Knows nothing of what is
- * logged.
+ * The line writer of base/log.h: formats on the stack, escapes, writes. Holds no state but the level and the
+ * count of lost lines, takes no lock and allocates nothing, so it works in any thread and when memory is
+ * short. Knows nothing of what is logged.
  */
 #include "base/log.h"
 
 #include "base/clock.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,10 +23,12 @@ enum {
     TEXT_MAX = 2048,
     PREFIX_MAX = 128,
     ESCAPE_LEN = 4,
-    LINE_MAX_LEN = PREFIX_MAX + TEXT_MAX * ESCAPE_LEN + 1
+    LINE_MAX_LEN = PIPE_BUF, /* what a pipe that polls writable takes without waiting */
+    PATIENCE_MS = 100        /* with a reader that may only be slow */
 };
 
 static _Atomic int most_level = LOG_LEVEL_INFO;
+static _Atomic unsigned lost; /* lines since standard error last took one */
 
 void log_set_level(enum log_level level)
 {
@@ -78,11 +83,12 @@ static size_t plain_len(const unsigned char *at, size_t left)
     return len == 2 && at[0] == 0xc2 && at[1] < 0xa0 ? 0 : len;
 }
 
-static size_t escape(char *out, const char *text, size_t text_len)
+/* As much of the text as there is room for. */
+static size_t escape(char *out, size_t room, const char *text, size_t text_len)
 {
     static const char digits[] = "0123456789abcdef";
     size_t len = 0;
-    for (size_t i = 0; i < text_len;) {
+    for (size_t i = 0; i < text_len && len + ESCAPE_LEN <= room;) {
         unsigned char c = (unsigned char)text[i];
         size_t plain = plain_len((const unsigned char *)text + i, text_len - i);
         if (plain > 0) {
@@ -98,17 +104,38 @@ static size_t escape(char *out, const char *text, size_t text_len)
     return len;
 }
 
+/* Whether a line can be written at once. A reader that is stuck must not hold whoever logs, a thread that
+ * serves least of all; only the first line that finds no room waits a moment. */
+static bool is_ready(void)
+{
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    bool is_stuck = atomic_load_explicit(&lost, memory_order_relaxed) > 0;
+    return poll(&fd, 1, is_stuck ? 0 : PATIENCE_MS) > 0;
+}
+
+static void put(const char *line, size_t len)
+{
+    if (!is_ready()) {
+        atomic_fetch_add(&lost, 1);
+        return;
+    }
+    if (write(STDERR_FILENO, line, len) < 0) {
+        /* there is nobody left to tell */
+    }
+    unsigned missing = atomic_exchange(&lost, 0);
+    if (missing > 0)
+        log_warn("log", "standard error took nothing for a while, lines lost=%u", missing);
+}
+
 /* Writes the line that begins with `len` bytes. */
 static void write_line(char *line, size_t len, const char *format, va_list arguments)
 {
     char text[TEXT_MAX];
     if (vsnprintf(text, sizeof text, format, arguments) < 0)
         text[0] = '\0';
-    len += escape(line + len, text, strlen(text));
+    len += escape(line + len, LINE_MAX_LEN - 1 - len, text, strlen(text));
     line[len++] = '\n';
-    if (write(STDERR_FILENO, line, len) < 0) {
-        /* there is nobody left to tell */
-    }
+    put(line, len);
 }
 
 void log_write(enum log_level level, const char *component, const char *format, ...)

@@ -2,7 +2,8 @@
  * The diagnostic log: one line per call on standard error, written with one write(2), so that lines of
  * several threads do not mix. For what operators read, not for requests (these have the access log). Texts
  * from outside may be passed: whatever could forge a line or steer a terminal is escaped as \xNN (A41). Any
- * thread may call at any time.
+ * thread may call at any time, and waits for nobody who reads: lines that find no room are counted, and how
+ * many stands behind the next one that does.
  *
  *     2026-11-21T02:10:00.123Z warn resolver: no answer name=api.internal tries=3
  */
@@ -15,7 +16,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* Lines less urgent than this are not written; LOG_LEVEL_INFO at the start. */
 void log_set_level(enum log_level level);
 
-/* Writes a line; `component` is a literal, the text (printf) is cut after 2 KiB. Keeps errno. */
+/* Writes a line; `component` is a literal, the text (printf) is cut after 2 KiB, the line after PIPE_BUF.
+ * Keeps errno. */
 void log_write(enum log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

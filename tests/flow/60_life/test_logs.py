@@ -1,8 +1,10 @@
 """Where the access log goes, and reopening it."""
+import fcntl
 import json
 import os
 import signal
 
+from lib.gateway import route_to
 from lib.upstream import named
 from lib.wait import readable, wait_until
 
@@ -63,6 +65,26 @@ def test_off(portico, upstream):
         assert client.get("/").status == 200
     gateway.stop()
     assert gateway.stdout_file.read_text() == "" and not gateway.access_log.exists()
+
+
+def test_a_reader_of_standard_error_that_is_stuck_holds_nobody(portico, upstream, tmp_path):
+    os.mkfifo(tmp_path / "pipe", 0o666)
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    gateway = portico(upstream(named("app")), limits={"one": {"rate": "1/h"}}, process={"threads": 1},
+                      routes=[route_to("app", "/limited", limits=["one"]), route_to("app")],
+                      prefix=["sh", "-c", f'exec "$0" "$@" 2>{tmp_path}/pipe'])
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 8192)
+    with gateway.client() as client, gateway.client() as other:
+        client.get("/limited")
+        for _ in range(60):
+            assert client.get("/limited").status == 429
+        assert other.get("/").status == 200
+        os.set_blocking(reader, True)
+        wait_until(lambda: b"limiting requests" in os.read(reader, 65536), "a refusal")
+        client.get("/limited")
+        wait_until(lambda: b"standard error took nothing for a while, lines lost=" in os.read(reader, 65536), "the complaint")
+    gateway.stop()
+    os.close(reader)
 
 
 def test_a_reader_of_standard_output_that_goes_away_stops_nobody(portico, upstream, tmp_path):
