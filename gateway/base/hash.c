@@ -22,16 +22,33 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* The last bytes, eight at most, in any order; which of them overlap depends on their number alone. */
+static uint64_t last_word(struct slice bytes)
+{
+    uint64_t word = 0;
+    uint32_t first, last;
+    if (bytes.len == 8) {
+        memcpy(&word, bytes.at, sizeof word);
+    } else if (bytes.len >= 4) {
+        memcpy(&first, bytes.at, sizeof first);
+        memcpy(&last, bytes.at + bytes.len - sizeof last, sizeof last);
+        word = (uint64_t)first << 32 | last;
+    } else {
+        for (size_t i = 0; i < bytes.len; i++)
+            word = word << 8 | (unsigned char)bytes.at[i];
+    }
+    return word;
+}
+
 uint64_t hash_bytes(struct slice bytes, uint64_t seed)
 {
     static const uint64_t odd = 0xa0761d6478bd642f, odder = 0xe7037ed1a0b428db;
     uint64_t hash = mix(seed ^ odd, bytes.len ^ odder);
-    while (bytes.len > 0) {
-        size_t width = bytes.len < 8 ? bytes.len : 8;
-        uint64_t word = 0;
-        memcpy(&word, bytes.at, width);
+    for (; bytes.len > 8; bytes = slice_after(bytes, 8)) {
+        uint64_t word;
+        memcpy(&word, bytes.at, sizeof word);
         hash = mix(hash ^ word ^ odd, seed ^ odder);
-        bytes = slice_after(bytes, width);
     }
+    hash = mix(hash ^ last_word(bytes) ^ odd, seed ^ odder);
     return mix(hash ^ odd, odder);
 }
