@@ -46,6 +46,12 @@ static inline void task_wake(struct task *task)
         ring_append(task->line, &task->node);
 }
 
+/* Whether any task but the late ones waits for its run. */
+static inline bool task_others_ready(const struct task_queue *queue)
+{
+    return queue->ready.next != &queue->ready;
+}
+
 /* The task will not run, even if it was woken. */
 void task_cancel(struct task *task);
 

@@ -16,20 +16,26 @@
 
 enum { WAYS = 16, LOCKS = 64, CACHE_LINE = 64, TICKS_MAX = 4096 };
 
+/* Tags that are compared at once. */
+typedef uint32_t lanes __attribute__((vector_size(4 * sizeof(uint32_t))));
+
 /* The keys with equal upper halves of their hashes. */
 struct limiter_set {
-    uint32_t tags[WAYS]; /* lower halves; 0: free */
+    union {
+        uint32_t tags[WAYS]; /* lower halves; 0: free */
+        lanes lanes[WAYS / 4];
+    };
     uint64_t states[WAYS];
 } __attribute__((aligned(CACHE_LINE)));
 
-struct lock {
+struct limiter_lock {
     pthread_mutex_t mutex;
 } __attribute__((aligned(CACHE_LINE)));
 
 struct limiter {
     struct {
         _Atomic uint32_t refs;
-        struct lock locks[LOCKS]; /* of the sets, by index modulo LOCKS */
+        struct limiter_lock locks[LOCKS]; /* of the sets, by index modulo LOCKS */
     } shared;
     struct limiter_terms terms;
     uint64_t seed;
@@ -207,30 +213,29 @@ uint64_t limiter_memory(const struct limiter *limiter)
 
 /* --- asking --- */
 
-static unsigned set_index(const struct limiter_check *check)
-{
-    return (unsigned)((check->key >> 32) * check->limiter->set_count >> 32);
-}
-
-static struct lock *lock_of(const struct limiter_check *check)
-{
-    return &check->limiter->shared.locks[set_index(check) % LOCKS];
-}
-
 /* Which of a set's lines holds the key's state is known when the tags have come: all are sent for at once. */
-static void send_for(const struct limiter_check *check)
+void limiter_expect(struct limiter_check *check)
 {
-    const char *set = (const char *)&check->limiter->sets[set_index(check)];
-    for (size_t line = 0; line < sizeof *check->limiter->sets; line += CACHE_LINE)
-        __builtin_prefetch(set + line, 1);
+    struct limiter *limiter = check->limiter;
+    uint64_t index = (check->key >> 32) * limiter->set_count >> 32;
+    check->set = &limiter->sets[index];
+    check->lock = &limiter->shared.locks[index % LOCKS];
+    check->tag = (uint32_t)check->key ? (uint32_t)check->key : 1;
+    for (size_t line = 0; line < sizeof *check->set; line += CACHE_LINE)
+        __builtin_prefetch((const char *)check->set + line, 1);
 }
 
+/* All are compared, without a branch: which one it is, if any, cannot be foretold. */
 static bool find_tag(struct limiter_check *check)
 {
-    for (check->way = 0; check->way < WAYS; check->way++)
-        if (check->set->tags[check->way] == check->tag)
-            return true;
-    return false;
+    const lanes *tags = check->set->lanes, wanted = (lanes){0} + check->tag;
+    lanes found = ((lanes)(tags[0] == wanted) & (lanes){1, 2, 3, 4}) |
+                  ((lanes)(tags[1] == wanted) & (lanes){5, 6, 7, 8}) |
+                  ((lanes)(tags[2] == wanted) & (lanes){9, 10, 11, 12}) |
+                  ((lanes)(tags[3] == wanted) & (lanes){13, 14, 15, 16});
+    unsigned number = found[0] | found[1] | found[2] | found[3];
+    check->way = number - 1;
+    return number > 0;
 }
 
 /* The place of a new key: the one that holds the least. */
@@ -253,8 +258,6 @@ static void look(struct limiter_check *check)
 {
     const struct limiter *limiter = check->limiter;
     uint64_t unit = limiter->unit, room = check->burst * unit;
-    check->set = &limiter->sets[set_index(check)];
-    check->tag = (uint32_t)check->key ? (uint32_t)check->key : 1;
     check->is_full = false;
     bool is_known = find_tag(check);
     if (!is_known)
@@ -313,10 +316,10 @@ bool limiter_admit(struct limiter_check *checks, unsigned count, uint64_t now_us
     bool admitted = true;
     CHECK(count <= LIMITER_CHECKS_MAX);
     for (unsigned i = 0; i < count; i++)
-        send_for(&checks[i]);
+        limiter_expect(&checks[i]);
     sort(checks, count, sorted);
     for (unsigned i = 0; i < count; i++)
-        pthread_mutex_lock(&lock_of(sorted[i])->mutex);
+        pthread_mutex_lock(&sorted[i]->lock->mutex);
     for (unsigned i = 0; i < count; i++) {
         checks[i].now = ticks_at(checks[i].limiter, now_us);
         look(&checks[i]);
@@ -328,6 +331,6 @@ bool limiter_admit(struct limiter_check *checks, unsigned count, uint64_t now_us
         tell(&checks[i]);
     }
     for (unsigned i = 0; i < count; i++)
-        pthread_mutex_unlock(&lock_of(sorted[i])->mutex);
+        pthread_mutex_unlock(&sorted[i]->lock->mutex);
     return admitted;
 }

@@ -54,6 +54,7 @@ struct limiter_check {
 
     /* The limiter's own. */
     struct limiter_set *set;
+    struct limiter_lock *lock;
     unsigned way;
     uint32_t tag;
     uint64_t now, held;
@@ -74,6 +75,10 @@ uint64_t limiter_seed(const struct limiter *limiter);
 
 /* Bytes that the table takes; never more than its terms allow. */
 uint64_t limiter_memory(const struct limiter *limiter);
+
+/* Sends for what the limiter keeps of the key, which is seldom in the cache, without waiting for it: the
+ * sooner before limiter_admit(), the better. */
+void limiter_expect(struct limiter_check *check);
 
 /* Asks all limits in one instant: whether none that binds rejects. Then, and only then, each counts that does
  * not only look; one that rejects never does. A key that holds nothing gives its place to others; when a

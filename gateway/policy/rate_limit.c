@@ -28,7 +28,7 @@ struct rate_rule {
     struct limiter *reports;
     struct slice policy_field; /* empty: clients are told nothing */
     uint32_t count, others;    /* those that count users stand behind the others */
-    const struct config_limit *limits[LIMITER_CHECKS_MAX];
+    struct rate_limit limits[LIMITER_CHECKS_MAX];
     struct limiter_check checks[LIMITER_CHECKS_MAX]; /* as they begin, without a key */
 };
 
@@ -104,15 +104,16 @@ bool rate_limit_counts_users(const struct config_limit *limit)
     return false;
 }
 
-static void add_limits(struct rate_rule *rule, const struct config_scope_limits *limits,
-                       const struct rate_tables *tables, bool users)
+static void add_limits(const struct policy_compile *given, struct rate_rule *rule, bool users)
 {
+    const struct config_scope_limits *limits = given->scope->limits;
+    const struct rate_tables *tables = given->shared;
     for (uint32_t i = 0; i < limits->count; i++) {
         const struct config_limit *limit = limits->limits[i];
         struct limiter *limiter = tables->limiters[limit->index];
         if (limiter == NULL || rate_limit_counts_users(limit) != users)
             continue;
-        rule->limits[rule->count] = limit;
+        rate_limit_prepare(given->arena, limit, &rule->limits[rule->count]);
         rule->checks[rule->count++] =
             (struct limiter_check){.limiter = limiter,
                                    .burst = limit->window ? limit->count - 1 : limit->burst,
@@ -132,9 +133,9 @@ static const void *compile(const struct policy_compile *given)
     struct rate_rule *rule = arena_zalloc(given->arena, sizeof *rule);
     rule->reports = tables->reports;
     rule->policy_field = rate_limit_policy_field(given->arena, limits);
-    add_limits(rule, limits, tables, false);
+    add_limits(given, rule, false);
     rule->others = rule->count;
-    add_limits(rule, limits, tables, true);
+    add_limits(given, rule, true);
     return rule->count > 0 ? rule : NULL;
 }
 
@@ -160,24 +161,24 @@ static struct rate_asked *new_asked(struct policy_call *call, const struct rate_
     size_t size = sizeof(struct rate_asked) + rule->count * sizeof(struct limiter_check);
     struct rate_asked *asked = arena_alloc(call->arena, size);
     asked->rule = rule;
-    asked->count = 0;
+    asked->listed = asked->count = 0;
     asked->admitted = true;
     return asked;
 }
 
-/* Asks for the keys of the rule's limits from this one to that. */
-static void add_checks(struct policy_call *call, struct rate_asked *asked, uint32_t from, uint32_t to)
+/* Lists those of the rule's limits from this one to that which have somebody to count. */
+static void list_checks(struct policy_call *call, struct rate_asked *asked, uint32_t from, uint32_t to)
 {
     const struct rate_rule *rule = asked->rule;
     for (uint32_t i = from; i < to; i++) {
-        const struct config_limit *limit = rule->limits[i];
-        struct limiter_check *check = &asked->checks[asked->count];
+        const struct rate_limit *limit = &rule->limits[i];
+        struct limiter_check *check = &asked->checks[asked->listed];
         *check = rule->checks[i];
         check->only_looks = check->only_looks || call->trace != NULL;
-        bool is_counted = limit_key(limit, call, limiter_seed(check->limiter), &check->key);
-        say(call, limit, is_counted);
+        bool is_counted = limit_key(limit->config, call, limiter_seed(check->limiter), &check->key);
+        say(call, limit->config, is_counted);
         if (is_counted)
-            asked->limits[asked->count++] = limit;
+            asked->limits[asked->listed++] = limit;
     }
 }
 
@@ -205,7 +206,7 @@ static void note(struct policy_call *call, const struct rate_asked *asked, unsig
                                            [LIMITER_DELAYED] = {"DELAYED", "DELAYED_DRY_RUN"},
                                            [LIMITER_REJECTED] = {"REJECTED", "REJECTED_DRY_RUN"}};
     const struct limiter_check *check = &asked->checks[index];
-    call->limit = asked->limits[index]->name;
+    call->limit = asked->limits[index]->config->name;
     call->limit_outcome = names[check->outcome][check->only_tells];
 }
 
@@ -228,13 +229,14 @@ static uint64_t longest_delay_us(const struct rate_asked *asked, unsigned first)
     return longest;
 }
 
-static enum policy_verdict ask(struct policy_call *call, struct rate_asked *asked, uint32_t from, uint32_t to)
+/* Those that are listed and have not been asked. */
+static enum policy_verdict ask(struct policy_call *call, struct rate_asked *asked)
 {
     unsigned first = asked->count;
-    add_checks(call, asked, from, to);
-    if (asked->count == first)
+    if (asked->listed == first)
         return POLICY_PASS;
     uint64_t now_us = clock_now_us(&call->loop->clock);
+    asked->count = asked->listed;
     asked->admitted = limiter_admit(&asked->checks[first], asked->count - first, now_us);
     unsigned index = deciding(asked);
     note(call, asked, index);
@@ -242,7 +244,7 @@ static enum policy_verdict ask(struct policy_call *call, struct rate_asked *aske
         report(call, asked, index);
     if (!asked->admitted) {
         call->fault = FAULT_rate_limited;
-        call->status = asked->limits[index]->status;
+        call->status = asked->limits[index]->config->status;
         call->problem = rate_limit_problem(call->arena, asked);
         return POLICY_REFUSE;
     }
@@ -250,24 +252,45 @@ static enum policy_verdict ask(struct policy_call *call, struct rate_asked *aske
     return call->delay_us > 0 ? POLICY_DELAY : POLICY_PASS;
 }
 
+/* What a table keeps of a key is seldom in the cache: it is sent for, and whoever else is ready goes on while
+ * it comes. */
+static bool lets_others_go_first(struct policy_call *call, struct rate_asked *asked)
+{
+    if (call->trace || asked->listed == 0 || !task_others_ready(&call->loop->tasks))
+        return false;
+    for (unsigned i = 0; i < asked->listed; i++)
+        limiter_expect(&asked->checks[i]);
+    task_wake(call->task);
+    return true;
+}
+
 static enum policy_verdict judge(struct policy_call *call, const void *given, void **state)
 {
     const struct rate_rule *rule = given;
-    struct rate_asked *asked = *state = new_asked(call, rule);
-    return ask(call, asked, 0, rule->others);
+    struct rate_asked *asked = *state;
+    if (asked == NULL) {
+        asked = *state = new_asked(call, rule);
+        list_checks(call, asked, 0, rule->others);
+        if (lets_others_go_first(call, asked))
+            return POLICY_WAIT;
+    }
+    return ask(call, asked);
 }
 
 enum policy_verdict rate_limit_judge_users(struct policy_call *call)
 {
     struct rate_asked *asked = call->state[POLICY_rate_limit];
-    return asked ? ask(call, asked, asked->rule->others, asked->rule->count)
-                 : POLICY_PASS; /* NULL: all are off */
+    if (asked == NULL) /* all are off */
+        return POLICY_PASS;
+    list_checks(call, asked, asked->rule->others, asked->rule->count);
+    return ask(call, asked);
 }
 
 static void replace(struct policy_call *call, struct message *response, enum field_id id, struct slice value)
 {
     fields_remove(&response->fields, id);
-    fields_add_id(&response->fields, call->arena, id, value);
+    if (value.len > 0)
+        fields_add_id(&response->fields, call->arena, id, value);
 }
 
 static void respond(struct policy_call *call, const void *given, void **state, struct message *response)
@@ -299,7 +322,7 @@ static void finish(struct policy_call *call, const void *given, void **state, un
     (void)given;
     struct rate_asked *asked = *state;
     for (unsigned i = 0; asked && asked->admitted && i < asked->count; i++) {
-        if (!has_status(asked->limits[i], status))
+        if (!has_status(asked->limits[i]->config, status))
             continue;
         asked->checks[i].only_looks = false;
         bool admitted = limiter_admit(&asked->checks[i], 1, clock_now_us(&call->loop->clock));

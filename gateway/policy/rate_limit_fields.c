@@ -44,42 +44,46 @@ struct slice rate_limit_policy_field(struct arena *arena, const struct config_sc
     return field;
 }
 
-static char *put(char *at, struct slice text)
+void rate_limit_prepare(struct arena *arena, const struct config_limit *config, struct rate_limit *limit_out)
 {
-    memcpy(at, text.at, text.len);
-    return at + text.len;
+    *limit_out = (struct rate_limit){.config = config, .quota = quota_of(config)};
+    if (binds(config))
+        limit_out->item = arena_printf(arena, "\"%.*s\";r=", SLICE_ARGS(config->name));
 }
 
-static char *put_number(char *at, uint64_t number)
+static char *put_before(char *end, struct slice text)
 {
-    char digits[DIGITS_MAX];
-    size_t first = sizeof digits;
+    return memcpy(end - text.len, text.at, text.len);
+}
+
+static char *put_number_before(char *end, uint64_t number)
+{
     do
-        digits[--first] = (char)('0' + number % 10);
+        *--end = (char)('0' + number % 10);
     while ((number /= 10) > 0);
-    return put(at, slice_make(digits + first, sizeof digits - first));
+    return end;
 }
 
-/* By hand: every response of a limited route has it. */
+/* By hand, as every response of a limited route has it; from its end, where the digits of a number begin. */
 struct slice rate_limit_field(struct arena *arena, const struct rate_asked *asked)
 {
     size_t size = 0;
     for (unsigned i = 0; i < asked->count; i++)
-        size += asked->limits[i]->name.len + sizeof ", \"\";r=;t=" + 2 * DIGITS_MAX;
-    char *text = arena_alloc(arena, size + 1), *at = text;
-    for (unsigned i = 0; i < asked->count; i++) {
+        size += asked->limits[i]->item.len + sizeof ";t=, " + 2 * DIGITS_MAX;
+    char *end = (char *)arena_alloc(arena, size) + size, *at = end;
+    for (unsigned i = asked->count; i-- > 0;) {
+        const struct rate_limit *limit = asked->limits[i];
         const struct limiter_check *check = &asked->checks[i];
-        uint64_t quota = quota_of(asked->limits[i]);
-        if (!binds(asked->limits[i]))
+        if (limit->item.len == 0)
             continue;
-        at = put(at, at > text ? SLICE(", \"") : SLICE("\""));
-        at = put(at, asked->limits[i]->name);
-        at = put(at, SLICE("\";r="));
-        at = put_number(at, check->left < quota ? check->left : quota);
-        at = put(at, SLICE(";t="));
-        at = put_number(at, ceil_seconds(check->more_us));
+        if (at < end)
+            at = put_before(at, SLICE(", "));
+        at = put_number_before(at, ceil_seconds(check->more_us));
+        at = put_before(at, SLICE(";t="));
+        at = put_number_before(at, check->left < limit->quota ? check->left : limit->quota);
+        at = put_before(at, limit->item);
     }
-    return slice_make(text, (size_t)(at - text));
+    return slice_make(at, (size_t)(end - at));
 }
 
 uint64_t rate_limit_retry_after(const struct rate_asked *asked)
@@ -98,7 +102,7 @@ struct slice rate_limit_problem(struct arena *arena, const struct rate_asked *as
     for (unsigned i = 0; i < asked->count; i++)
         if (rate_limit_rejects(asked, i))
             names = arena_printf(arena, "%.*s%s\"%.*s\"", SLICE_ARGS(names), names.len > 0 ? "," : "",
-                                 SLICE_ARGS(asked->limits[i]->name));
+                                 SLICE_ARGS(asked->limits[i]->config->name));
     return arena_printf(arena,
                         "\"type\":\"https://iana.org/assignments/http-problem-types#quota-exceeded\","
                         "\"violated-policies\":[%.*s]",
@@ -117,7 +121,7 @@ struct slice rate_limit_report(const struct policy_call *call, const struct rate
                         "[error] %d#%d: *%d limiting requests,%s excess: %" PRIu64 ".%03u by zone \"%.*s\", "
                         "client: %.*s, server: %.*s, request: \"%.*s %.*s HTTP/%u.%u\", host: \"%.*s\"",
                         process, process, process, check->only_tells ? " dry run," : "", check->excess / 1000,
-                        (unsigned)(check->excess % 1000), SLICE_ARGS(asked->limits[index]->name),
+                        (unsigned)(check->excess % 1000), SLICE_ARGS(asked->limits[index]->config->name),
                         SLICE_ARGS(call->client), SLICE_ARGS(server), SLICE_ARGS(call->request->method_text),
                         SLICE_ARGS(call->target->raw_path), version / 10, version % 10,
                         SLICE_ARGS(call->authority->host));
