@@ -281,7 +281,9 @@ static enum step step_reply(struct exchange *x)
     } else if (x->reply->body.queued > 0) {
         x->in->ops->tx_body(x->in, &x->reply->body, NULL);
     }
-    return x->expired || (x->in->facts & STREAM_SENT) ? STEP_finish : STEP_WAIT;
+    if (x->expired)
+        return fail(x, FAULT_client_stalled, FAULT_NONE);
+    return x->in->facts & STREAM_SENT ? STEP_finish : STEP_WAIT;
 }
 
 static enum step step_finish(struct exchange *x)

@@ -180,6 +180,15 @@ def test_a_client_that_stops_reading_one_stream(portico, upstream, h2):
     assert gateway.log_records(2)[0].cause == "client_stalled"
 
 
+def test_an_answer_of_our_own_that_is_not_taken_is_no_success(portico, upstream, h2):
+    gateway = portico(upstream(), client={"write_timeout": "300ms"}, routes=[{"prefix": "/", "respond": {"body": "x" * 1000}}])
+    connection = h2(gateway, window=0, patient=False)
+    stream = connection.finish(connection.request())
+    assert (stream.status, bytes(stream.body), stream.reset) == (200, b"", CANCEL)
+    record = gateway.last_record()
+    assert (record.status, record.cause) == (200, "client_stalled")
+
+
 def test_an_upload_that_is_too_slow(portico, upstream, h2):
     gateway = portico({"app": upstream(silent, keep=False), "other": upstream(named("other"))},
                       routes=[route_to("other", "/other"), route_to("app")],
