@@ -135,6 +135,23 @@ static bool is_alias(const struct field *field)
     return memchr(field->name, '_', field->name_len) || memchr(field->name, '.', field->name_len);
 }
 
+/* What only a proxy says, in names that the gateway itself has no use for: X-Forwarded-Ssl and -Scheme, which
+ * Rack believes, X-Forwarded-Prefix, and the paths that some frameworks serve instead of the target. */
+static bool speaks_of_proxy(const struct field *field)
+{
+    struct slice name = field_name(field), prefix = SLICE("x-forwarded-");
+    if (name.len < prefix.len || ascii_lower(name.at[0]) != 'x')
+        return false;
+    return slice_equal_nocase(slice_make(name.at, prefix.len), prefix) ||
+           slice_equal_nocase(name, SLICE("x-original-url")) ||
+           slice_equal_nocase(name, SLICE("x-rewrite-url"));
+}
+
+static bool is_unwanted(const struct field *field, bool trusted)
+{
+    return is_alias(field) || (!trusted && speaks_of_proxy(field));
+}
+
 #define BITS_OF_OURS                                                                              \
     (FIELD_BIT(FIELD_x_forwarded_for) | FIELD_BIT(FIELD_x_real_ip) | FIELD_BIT(FIELD_forwarded) | \
      FIELD_BIT(FIELD_x_request_id) | FIELD_BIT(FIELD_x_client_cert_subject) |                     \
@@ -154,7 +171,7 @@ static void drop_presumed(struct fields *fields, bool trusted)
     for (unsigned i = 0; i < fields->count; i++) {
         struct field *field = &fields->at[i];
         bool is_presumed = field->id < 64 && (presumed & FIELD_BIT(field->id));
-        if (field->id == FIELD_other ? is_alias(field) : is_presumed)
+        if (field->id == FIELD_other ? is_unwanted(field, trusted) : is_presumed)
             field->marks |= FIELD_GONE;
     }
 }

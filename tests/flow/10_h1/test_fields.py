@@ -90,6 +90,20 @@ def test_a_trusted_proxys_word_is_believed(portico, upstream):
     assert request.get("X-Forwarded-Proto") == "https"
 
 
+OF_PROXIES = ["X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-FORWARDED-PREFIX", "x-forwarded-server", "X-Forwarded-Anything",
+              "X-Original-URL", "X-Rewrite-Url"]
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_whatever_else_proxies_say_is_theirs_alone(portico, upstream, trusted):
+    """Rack takes X-Forwarded-Ssl: on for https, others take X-Original-URL for the path."""
+    head = get("/").replace(b"\r\n\r\n", b"".join(b"\r\n%s: forged" % name.encode() for name in OF_PROXIES) + b"\r\nX-Forwarded: 1\r\n\r\n")
+    settings = {"trusted_proxies": ["127.0.0.0/8"]} if trusted else {}
+    request = seen_by_upstream(portico, upstream, head, **settings)
+    assert [request.get(name) for name in OF_PROXIES] == ["forged" if trusted else None] * len(OF_PROXIES)
+    assert request.get("X-Forwarded") == "1"
+
+
 def test_aliases_with_underscores_do_not_pass(portico, upstream):  # A31
     app = upstream(echo)
     with portico(app).client() as client:

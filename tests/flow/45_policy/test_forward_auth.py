@@ -46,7 +46,7 @@ def test_what_the_judge_reads(start):
     for name, value in expected.items():
         assert asked.get(name) == value, name
     assert len(judge.connections) == 1  # it goes back to the pool
-    assert app.requests[0].get("X-Forwarded-Uri") == "/forged"  # only the question is the gateway's own
+    assert not any("forged" in value for request in app.requests for _, value in request.fields)
 
 
 def test_who_asks_cannot_be_forged(start):
