@@ -108,7 +108,7 @@ static void add_forwarded(struct exchange *x, struct slice chain)
     if (!x->trusted || !fields_find(fields, FIELD_x_forwarded_proto))
         fields_add_id(fields, arena, FIELD_x_forwarded_proto,
                       x->call.secure ? SLICE("https") : SLICE("http"));
-    if (!x->trusted || !fields_find(fields, FIELD_x_forwarded_host))
+    if (host.len > 0 && (!x->trusted || !fields_find(fields, FIELD_x_forwarded_host)))
         fields_add_id(fields, arena, FIELD_x_forwarded_host, host);
     if (x->route->scope.forwarded)
         fields_add_id(fields, arena, FIELD_forwarded,

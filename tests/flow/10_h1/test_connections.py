@@ -69,8 +69,10 @@ def test_http_1_0_closes_after_the_answer(portico, upstream):
 
 
 def test_http_1_0_without_host_reaches_the_default_site(portico, upstream):
-    responses = portico(upstream(named("app"))).raw(b"GET / HTTP/1.0\r\n\r\n")
+    app = upstream(named("app"))
+    responses = portico(app).raw(b"GET / HTTP/1.0\r\n\r\n")
     assert [response.status for response in responses] == [200]
+    assert (app.requests[0].get("Host"), app.requests[0].get("X-Forwarded-Host")) == (app.address, None)
 
 
 def test_http_1_0_keep_alive(portico, upstream):
