@@ -364,6 +364,18 @@ static enum h1_connection connection_option(struct h1_request *request, const st
     return request->stream.rx_head.version_minor == 0 ? H1_KEEP_ALIVE_SAID : H1_KEEP_ALIVE;
 }
 
+/* From now on all bytes are content; some, and their end, may have come behind the request. */
+static void open_tunnel(struct h1_inbound *session, struct h1_request *request)
+{
+    request->stream.rx.ended = false;
+    request->rx.kind = FRAMING_TUNNEL;
+    conn_resume(session->conn);
+    if (conn_unread(session->conn).len > 0)
+        read_body(session);
+    if (conn_at_eof(session->conn) && conn_unread(session->conn).len == 0)
+        on_eof(session);
+}
+
 /* Only HTTP/1.0 clients take a content that ends with the connection, and they know no other without a
  * length. */
 static enum framing_kind framing_for(const struct stream *stream, enum framing_kind kind)
@@ -389,13 +401,8 @@ static void tx_head(struct stream *stream, const struct message *head)
     }
     h1_tx_response(&request->tx, session->conn, head, connection_option(request, head));
     stream->tx_started = true;
-    if (head->status == 101) {
-        stream->rx.ended = false;
-        request->rx.kind = FRAMING_TUNNEL;
-        conn_resume(session->conn);
-        if (conn_unread(session->conn).len > 0)
-            read_body(session);
-    }
+    if (head->status == 101)
+        open_tunnel(session, request);
 }
 
 static void tx_body(struct stream *stream, struct body *body, const struct fields *trailers)

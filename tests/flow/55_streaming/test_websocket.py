@@ -1,5 +1,6 @@
 """WebSocket on any route: a tunnel after a verified 101 only, and then nothing but bytes (RFC 6455 section 4)."""
 import threading
+import time
 
 import pytest
 import websockets
@@ -8,7 +9,7 @@ from lib.client import KEY, accept_of, get, upgrade
 from lib.gateway import route_to
 from lib.ports import free_port
 from lib.upstream import answers, named, ok, repeat_bytes, respond, silent, websocket
-from lib.wait import wait_until
+from lib.wait import PATIENCE, wait_until
 
 
 async def test_echo_with_a_real_client_and_server(portico):
@@ -161,6 +162,26 @@ def test_the_client_ends_its_side_first(portico, upstream):
         client.send(b"last words")
         client.half_close()
         assert client.rest() == b"answer to them"
+
+
+@pytest.mark.parametrize("early", [b"", b"early"])
+def test_the_client_ends_its_side_before_the_tunnel_stands(portico, upstream, early):
+    """Its end had been seen already, as that of a request, and the service never heard of it."""
+    released = threading.Event()
+
+    def script(connection):
+        assert released.wait(PATIENCE)
+        websocket(repeat_bytes)(connection)
+
+    app = upstream(script)
+    with portico(app).client() as client:
+        client.send(upgrade() + early)
+        client.half_close()
+        app.wait_connections(1)
+        time.sleep(0.1)
+        released.set()
+        assert client.response().status == 101
+        assert client.rest() == early
 
 
 def test_the_upstream_ends_its_side_first(portico, upstream):
