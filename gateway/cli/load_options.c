@@ -96,6 +96,13 @@ static bool refuse(const char *name, const char *value, const char *wanted)
     return false;
 }
 
+/* An empty text is a variable of a script that is not set: nothing that could be meant. */
+static bool refuse_empty(const struct option *option)
+{
+    fprintf(stderr, "portico: %s needs %s\n", option->name, option->value);
+    return false;
+}
+
 static bool take_number(const struct option *option, const char *value, uint64_t *number_out)
 {
     static const char *const wanted[] = {[OPTION_COUNT] = "a number",
@@ -208,6 +215,8 @@ static bool agrees(const struct load_options *o)
         return disagree("--kill-upstream needs --try: only stand-ins can be killed");
     if (o->reload_every_us && !o->config && !o->pid)
         return disagree("--reload-every needs --config FILE with a pidfile, --try, or --pid PID");
+    if (o->pid && !o->reload_every_us)
+        return disagree("--pid needs --reload-every TIME: nobody else is signalled");
     if (o->listener.len && !o->config)
         return disagree("--listener needs --config FILE, whose listeners it chooses from");
     if (o->threads > o->connections)
@@ -236,8 +245,8 @@ bool load_options_read(int argc, char **argv, struct load_options *out)
             out->url = argv[i];
             continue;
         }
-        if (option->value && argv[i + 1] == NULL) /* argv ends with NULL */
-            return refuse(option->name, "", option->value);
+        if (option->value && (argv[i + 1] == NULL || argv[i + 1][0] == '\0')) /* argv ends with NULL */
+            return refuse_empty(option);
         if (!take(option, option->value ? argv[++i] : NULL, out))
             return false;
     }

@@ -85,6 +85,8 @@ static bool take_url(struct making *making)
     if (!authority_parse(target->authority, arena, &authority))
         return refuse_url(making->options->url, "no valid host");
     url = slice_after(url, len);
+    if (!mix_is_sendable(url))
+        return refuse_url(making->options->url, "holds what cannot be sent; percent-encode it");
     target->path = url.len > 0 && url.at[0] == '/' ? url : arena_printf(arena, "/%.*s", SLICE_ARGS(url));
     unsigned port = authority.port ? authority.port : target->secure ? PORT_HTTPS : PORT_HTTP;
     return resolve(authority.host, port, arena, &target->address);

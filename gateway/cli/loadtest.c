@@ -13,6 +13,7 @@
 #include "process/limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 enum { PARAMETERS_MAX = 24 };
@@ -118,6 +119,26 @@ static bool write_report(const struct test *test, const char *path,
     return good;
 }
 
+/* Whether it will be possible to write a report; known before the test, not behind an hour of it. Leaves
+ * everything as it was. */
+static bool is_writable(const char *path)
+{
+    if (path == NULL || strcmp(path, "-") == 0)
+        return true;
+    int flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK, fd = open(path, flags);
+    bool is_missing = fd < 0 && errno == ENOENT;
+    if (is_missing)
+        fd = open(path, flags | O_CREAT | O_EXCL, 0666);
+    bool good = fd >= 0 || errno == ENXIO; /* a FIFO whose reader comes later */
+    if (!good)
+        fprintf(stderr, "portico: %s: %s\n", path, strerror(errno));
+    if (is_missing && good)
+        unlink(path);
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
 static bool report(struct test *test)
 {
     const struct load_options *options = &test->options;
@@ -167,6 +188,8 @@ static bool measure(struct test *test, struct load_trial *trial)
 static bool prepare(struct test *test, struct load_routes *routes)
 {
     const struct load_options *options = &test->options;
+    if (!is_writable(options->json) || !is_writable(options->html))
+        return false;
     bool is_open = options->config == NULL || load_routes_open(routes, options);
     return is_open && load_plan_make(options, options->config ? routes : NULL, &test->plan) &&
            read_thresholds(test);

@@ -5,6 +5,7 @@
 #include "loadtest/mix.h"
 
 #include "config/value.h"
+#include "http/authority.h"
 
 static const char *const names[LOAD_PROTOCOLS] = {
     [LOAD_H1] = "h1",      [LOAD_H2] = "h2",         [LOAD_WEBSOCKET] = "ws", [LOAD_WEBSOCKET_H2] = "ws2",
@@ -60,12 +61,19 @@ static bool take_weight(struct reading *reading, struct slice *rest, struct mix_
     return true;
 }
 
-static bool is_sendable(struct slice target)
+bool mix_is_sendable(struct slice target)
 {
     for (size_t i = 0; i < target.len; i++)
         if ((unsigned char)target.at[i] <= ' ' || (unsigned char)target.at[i] >= 0x7f || target.at[i] == '#')
             return false;
     return true;
+}
+
+/* None is the test's own. A port that is left out has no colon: then it is a protocol that there is not. */
+static bool is_host(struct slice text, struct arena *arena)
+{
+    struct authority authority;
+    return text.len == 0 || (text.at[text.len - 1] != ':' && authority_parse(text, arena, &authority));
 }
 
 static bool take_entry(struct reading *reading, struct slice text, struct mix_entry *entry)
@@ -84,11 +92,14 @@ static bool take_entry(struct reading *reading, struct slice text, struct mix_en
                          SLICE_ARGS(text)));
     entry->authority = slice_make(rest.at, (size_t)(slash - rest.at));
     entry->target = slice_after(rest, entry->authority.len);
-    if (!is_sendable(rest))
+    if (!mix_is_sendable(rest))
         return refuse(reading, text,
                       arena_printf(reading->arena, "\"%.*s\" holds what cannot be sent; percent-encode it",
                                    SLICE_ARGS(rest)));
-    return true;
+    return is_host(entry->authority, reading->arena) ||
+           refuse(reading, text,
+                  arena_printf(reading->arena, "\"%.*s\" is no host, nor one of h1: h2: ws: ws2: sse: sse2:",
+                               SLICE_ARGS(entry->authority)));
 }
 
 bool mix_parse(struct slice text, struct arena *arena, struct mix_entry **entries_out, unsigned *count_out,

@@ -25,6 +25,9 @@ struct mix_error {
     struct slice sentence;
 };
 
+/* Whether host and path hold nothing that a request line cannot carry. */
+MUST_USE bool mix_is_sendable(struct slice target);
+
 /* Reads the text; entries and sentences are the arena's. False with an error. */
 MUST_USE bool mix_parse(struct slice text, struct arena *arena, struct mix_entry **entries_out,
                         unsigned *count_out, struct mix_error *error_out);

@@ -118,5 +118,7 @@ def test_nothing_was_answered(page):
 
 
 def test_a_page_that_cannot_be_written(loadtest, upstream):
-    test = loadtest(f"http://{upstream(answers(ok())).address}/", "--html", "/nonexistent/page.html")
-    assert test.code == 1 and "/nonexistent/page.html: No such file or directory" in test.complaints
+    """Which is said before the test, not at its end."""
+    server = upstream(answers(ok()))
+    test = loadtest(f"http://{server.address}/", "--html", "/nonexistent/page.html")
+    assert test.code == 2 and server.requests == [] and "/nonexistent/page.html: No such file or directory" in test.complaints

@@ -76,13 +76,12 @@ static void test_what_is_wrong_and_where(void **state)
     static const struct {
         const char *text;
         unsigned column;
-    } wrong[] = {{"", 1},        {"/a,", 4},
-                 {"api", 1},     {"/a,api=2", 4},
-                 {"/a=0", 4},    {"/a=1001", 4},
-                 {"/a=x", 4},    {"/a,/b=", 7},
-                 {"/a b", 1},    {"/a,/b#c", 4},
-                 {"h3:/a\n", 1}, {"/\x80", 1},
-                 {"ws:", 1},     {"/a=99999999999999999999", 4}};
+    } wrong[] = {{"", 1},           {"/a,", 4},          {"api", 1},
+                 {"/a,api=2", 4},   {"/a=0", 4},         {"/a=1001", 4},
+                 {"/a=x", 4},       {"/a,/b=", 7},       {"/a b", 1},
+                 {"/a,/b#c", 4},    {"h3:/a\n", 1},      {"/\x80", 1},
+                 {"h3:/a", 1},      {"/b,http://a/", 4}, {"ws:x:/a", 1},
+                 {"/b,a:port/", 4}, {"ws:", 1},          {"/a=99999999999999999999", 4}};
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_false(mix_parse(slice_of(wrong[i].text), &arena, &entries, &count, &error));
         assert_int_equal(error.column, wrong[i].column);
