@@ -65,6 +65,9 @@ void tls_identity_free(struct tls_identity **identity);
 /* Seconds until the leaf expires; negative when it has. */
 long tls_identity_seconds_left(const struct tls_identity *identity);
 
+/* Seconds since the leaf is valid; negative when it is not yet. */
+long tls_identity_seconds_valid(const struct tls_identity *identity);
+
 /* Whether one of the certificate's names is this host or covers it. */
 bool tls_identity_covers(const struct tls_identity *identity, struct slice host);
 

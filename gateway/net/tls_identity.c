@@ -171,12 +171,23 @@ void tls_identity_free(struct tls_identity **identity_at)
     free(identity);
 }
 
-long tls_identity_seconds_left(const struct tls_identity *identity)
+/* NULL is now. */
+static long seconds_between(const ASN1_TIME *from, const ASN1_TIME *to)
 {
     int days = 0, seconds = 0;
-    if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(identity->leaf)) != 1)
+    if (ASN1_TIME_diff(&days, &seconds, from, to) != 1)
         return -1;
     return (long)days * DAY_S + seconds;
+}
+
+long tls_identity_seconds_left(const struct tls_identity *identity)
+{
+    return seconds_between(NULL, X509_get0_notAfter(identity->leaf));
+}
+
+long tls_identity_seconds_valid(const struct tls_identity *identity)
+{
+    return seconds_between(X509_get0_notBefore(identity->leaf), NULL);
 }
 
 bool tls_identity_covers(const struct tls_identity *identity, struct slice host)

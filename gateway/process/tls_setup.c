@@ -4,9 +4,9 @@
  */
 #include "process/tls_setup.h"
 
-#include <stdlib.h>
+#include "config/value.h"
 
-enum { DAY_S = 24 * 60 * 60 };
+#include <stdlib.h>
 
 /* What to do about a certificate that is not there yet. */
 static const char MAKE_ONE[] =
@@ -22,13 +22,27 @@ struct draft {
     unsigned identity_count, rule_count, host_count;
 };
 
-static void warn_expired(const struct draft *draft, const struct config_certificate *certificate,
-                         const struct tls_identity *identity)
+/* Roughly, in the largest unit that it has. */
+static void print_time(uint64_t time_us, char text_out[VALUE_TEXT_MAX])
 {
-    long left_s = tls_identity_seconds_left(identity);
-    if (left_s < 0)
-        config_warning(draft->findings, certificate->chain.origin, "the certificate has expired %ld days ago",
-                       -left_s / DAY_S);
+    uint64_t unit = time_us >= DAYS(1) ? DAYS(1) : time_us >= HOURS(1) ? HOURS(1) : SECONDS(1);
+    value_print(VALUE_DURATION, time_us / unit * unit, text_out);
+}
+
+/* Clients refuse it; still it is used: another one may not be to be had, and clocks differ. */
+static void warn_dates(const struct draft *draft, const struct config_certificate *certificate,
+                       const struct tls_identity *identity)
+{
+    char text[VALUE_TEXT_MAX];
+    long left_s = tls_identity_seconds_left(identity), valid_s = tls_identity_seconds_valid(identity);
+    if (left_s < 0) {
+        print_time(SECONDS(-left_s), text);
+        config_warning(draft->findings, certificate->chain.origin, "the certificate expired %s ago", text);
+    } else if (valid_s < 0) {
+        print_time(SECONDS(-valid_s), text);
+        config_warning(draft->findings, certificate->chain.origin,
+                       "the certificate is not valid for another %s", text);
+    }
 }
 
 static bool load_identities(struct draft *draft)
@@ -42,7 +56,7 @@ static bool load_identities(struct draft *draft)
             tls_identity_load(certificate->chain.text.at, certificate->key.text.at, &error);
         const struct config_text *blamed = error.in_key ? &certificate->key : &certificate->chain;
         if (identity) {
-            warn_expired(draft, certificate, identity);
+            warn_dates(draft, certificate, identity);
             draft->identities[draft->identity_count++] = identity;
         } else {
             config_error(draft->findings, blamed->origin, "%.*s %s%s", SLICE_ARGS(blamed->text), error.text,

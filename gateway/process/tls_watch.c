@@ -35,10 +35,12 @@ static bool open_again(void *arg)
     archive_record(&files);
     struct tls_context *server = tls_setup_load(watch->config, &findings);
     archive_record(NULL);
-    if (server)
+    if (server) {
+        config_findings_log(&findings); /* warnings: dates, and hosts that have no certificate any more */
         watch->watcher.publish(watch->watcher.arg, &files);
-    else
+    } else {
         say_kept(&findings);
+    }
     tls_context_unref(&server);
     config_findings_fini(&findings);
     archive_fini(&files);

@@ -1,11 +1,18 @@
 """Certificate files that change while the gateway serves, and what `portico check` says about files that are no good."""
+import datetime
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from lib import yaml
 from lib.client import Client, upgrade
@@ -133,6 +140,42 @@ def test_check_compares_key_and_certificate(authority, tmp_path):
     mixed = {"chain": authority.setting("one.test")["chain"], "key": authority.setting("two.test")["key"]}
     run = check(tmp_path, mixed)
     assert run.returncode == 1 and "two.test/privkey.pem is not the key of the certificate" in run.stderr
+
+
+def dated(folder, start, end):
+    """A certificate for one.test, good from one hour to the other, counted from now."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.utcnow()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "one.test")])
+    hours = [now + datetime.timedelta(hours=hour, minutes=5) for hour in (start, end)]
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, *hours)
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("one.test")]), False).sign(key, hashes.SHA256())
+    folder.mkdir()
+    (folder / "fullchain.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "privkey.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return {"chain": str(folder / "fullchain.pem"), "key": str(folder / "privkey.pem")}
+
+
+DATES = [(-100, -50, "expired 2d ago"), (-100, -2, "expired 1h ago"), (2, 100, "is not valid for another 2h"),
+         (50, 100, "is not valid for another 2d"), (-1, 100, None)]
+
+
+@pytest.mark.parametrize("start, end, said", DATES)
+def test_check_warns_of_certificates_that_nobody_accepts_now(tmp_path, start, end, said):
+    text = yaml.dump(configuration(8443, {"app": "127.0.0.1:1"}, tmp_path, listen=[{"address": ":8444", "tls": True}],
+                                   tls={"certificates": [dated(tmp_path / "made", start, end)]},
+                                   sites=[{"hosts": ["one.test"], "routes": [{"prefix": "/", "upstream": "app"}]}]))
+    (tmp_path / "portico.yaml").write_text(text)
+    run = subprocess.run([BINARY, "check", tmp_path / "portico.yaml"], capture_output=True, text=True)
+    assert run.returncode == 0 and "ok" in run.stdout
+    assert f"warning: the certificate {said}\n" in run.stderr if said else run.stderr == ""
+
+
+def test_a_renewed_certificate_that_nobody_accepts_is_said(secure, upstream, authority, live):
+    gateway = secure(upstream(echo), certificates=[live.setting])
+    dated(authority.folder / "late.test", -100, -50)
+    live("late.test")
+    wait_until(lambda: "are in use" in gateway.stderr(), "the new certificate")
+    assert re.search(r"warn config: \S+portico.yaml:\d+:\d+: the certificate expired 2d ago\n", gateway.stderr())
 
 
 def test_check_warns_of_hosts_without_certificate(authority, tmp_path):
