@@ -208,8 +208,12 @@ void conn_wait_writable(struct conn *conn, bool wait)
 /* The other side may have answered before it stopped listening (an early 413, say). */
 void conn_fail_after_reading(struct conn *conn, int error)
 {
-    for (int reads = 0; reads < SALVAGE_READS && conn->fd >= 0 && !conn->eof && !conn->error; reads++)
-        read_once(conn);
+    for (int reads = 0; reads < SALVAGE_READS && conn->fd >= 0 && !conn->eof && !conn->error; reads++) {
+        if (conn->mode == MODE_PLAIN)
+            read_once(conn);
+        else
+            conn_secret_readable(conn);
+    }
     if (conn->fd >= 0 && !conn->error)
         conn_fail(conn, error);
 }

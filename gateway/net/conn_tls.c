@@ -301,7 +301,7 @@ bool conn_secret_write(struct conn *conn, bool *blocked_out)
         conn_tx_wait(conn);
     if (result != TLS_FAILED && result != TLS_END)
         return true;
-    conn_fail(conn, EPIPE);
+    conn_fail_after_reading(conn, EPIPE);
     return false;
 }
 

@@ -1,5 +1,6 @@
 """TLS to upstreams: who is trusted, for which name, what is asked for, and sessions that go on."""
 from concurrent import futures
+import contextlib
 import signal
 import socket
 import ssl
@@ -7,12 +8,12 @@ import ssl
 import grpc
 import pytest
 
-from lib.client import post
+from lib.client import get, post
 from lib.clock import DAY, Clock
 from lib.faults import assert_made_here
 from lib.h2server import H2Upstream, serves
 from lib.tls import Authority, openssl
-from lib.upstream import Upstream, answers, answers_and_closes, ok
+from lib.upstream import Upstream, answers, answers_and_closes, ok, respond
 from lib.wait import PATIENCE, wait_until
 
 
@@ -92,6 +93,20 @@ def test_http1(secured, behind):
     for _ in range(3):
         assert client.get().body == b"safe"
     assert app.names == ["localhost"] and len(app.connections) == 1
+
+
+def test_an_answer_before_the_upload_ends(secured, behind):
+    """It lay unread when the upload could not be written any more: two of three were lost."""
+    def refuses(connection):
+        connection.head()
+        connection.send(respond(413, b"too large", connection="close"))
+
+    gateway = behind(secured(refuses))
+    for _ in range(20):
+        with gateway.client() as client:
+            with contextlib.suppress(ConnectionError):  # closed behind the answer
+                client.send(get("/", "POST", content_length=4 << 20) + bytes(4 << 20))
+            assert client.response("POST").status == 413
 
 
 def reload(gateway):
