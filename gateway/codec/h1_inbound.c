@@ -31,28 +31,28 @@ enum inbound_state {
 
 /* One request while it lasts: its stream, its memory, its reading and writing. */
 struct h1_request {
-    struct list_node node; /* home->spare_requests */
-    struct stream stream;
     struct h1_inbound *session;
     struct h1_rx rx;
     struct h1_tx tx;
+    struct stream stream;
+    struct list_node node; /* home->spare_requests */
     struct arena arena;
     _Alignas(16) char page[REQUEST_PAGE];
 };
 
 struct h1_inbound {
     uint32_t magic;
-    uint32_t discarded; /* bytes, while it lingers */
-    struct session session;
-    struct session_home *home;
+    uint8_t state;     /* enum inbound_state */
+    bool first;        /* no request yet, on a connection that may turn out to speak HTTP/2 */
+    bool draining;     /* it takes no new requests */
+    bool close_after;  /* the connection ends with this response */
     struct conn *conn; /* NULL once it has failed while a request was with its owner */
     struct h1_request *request;
-    struct timer timer; /* ends the state */
+    struct session_home *home;
     struct h1_scan scan;
-    uint8_t state;    /* enum inbound_state */
-    bool first;       /* no request yet, on a connection that may turn out to speak HTTP/2 */
-    bool draining;    /* it takes no new requests */
-    bool close_after; /* the connection ends with this response */
+    uint32_t discarded; /* bytes, while it lingers */
+    struct timer timer; /* ends the state */
+    struct session session;
 };
 
 static const struct stream_ops inbound_stream_ops;

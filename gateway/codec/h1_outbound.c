@@ -26,16 +26,16 @@ enum outbound_state {
 struct h1_outbound {
     uint32_t magic;
     enum outbound_state state;
-    struct loop *loop;
     struct conn *conn;
-    struct h1_limits limits;
+    struct h1_rx rx;
+    struct h1_tx tx;
     struct stream stream;
+    struct loop *loop;
+    struct h1_limits limits;
     enum method method;
     bool asked_upgrade;
     bool broken; /* the conn has failed, but what it brought before is still being read */
     struct h1_scan scan;
-    struct h1_rx rx;
-    struct h1_tx tx;
     struct grave grave;
 };
 

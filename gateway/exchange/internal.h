@@ -56,25 +56,25 @@ struct exchange {
     enum step step;
     struct exchange_home *home;
     struct task task;
-    struct stream *in;         /* the client's */
-    struct stream *out;        /* outbound->stream, or NULL */
-    struct outbound *outbound; /* the endpoint's, from connect on; NULL again once given back */
-    bool uploaded;             /* the whole request has been handed to the outbound stream */
-    bool downloaded;           /* the whole response has been handed to the inbound stream */
-    bool half_closed;          /* the client has closed its sending side behind its request */
-    bool responding;           /* a final response head has been sent to the client */
-    bool watched;              /* the timer knows of the limit */
-    bool expired, starved;     /* the timer's verdict: no progress, or the client sends too slowly */
-    bool leaving;              /* it is time to end for the gateway's sake */
-    bool trusted;              /* the client's address is a trusted proxy's */
-    enum fault cause, detail;  /* why it did not end well */
+    struct stream *in;        /* the client's */
+    struct stream *out;       /* outbound->stream, or NULL */
+    struct tunnel *tunnel;    /* NULL before the switch of protocols */
+    bool uploaded;            /* the whole request has been handed to the outbound stream */
+    bool downloaded;          /* the whole response has been handed to the inbound stream */
+    bool half_closed;         /* the client has closed its sending side behind its request */
+    bool responding;          /* a final response head has been sent to the client */
+    bool watched;             /* the timer knows of the limit */
+    bool expired, starved;    /* the timer's verdict: no progress, or the client sends too slowly */
+    bool leaving;             /* it is time to end for the gateway's sake */
+    bool trusted;             /* the client's address is a trusted proxy's */
+    enum fault cause, detail; /* why it did not end well */
 
-    uint64_t limit_us;    /* how long the step may see no progress */
-    uint64_t progress_us; /* when something last moved */
-    uint64_t leave_at_us; /* when it has to end for the gateway's sake; 0: not */
-    struct timer timer;   /* see deadline.c */
+    uint64_t progress_us;      /* when something last moved */
+    uint64_t limit_us;         /* how long the step may see no progress */
+    struct outbound *outbound; /* the endpoint's, from connect on; NULL again once given back */
+    uint64_t leave_at_us;      /* when it has to end for the gateway's sake; 0: not */
+    struct timer timer;        /* see deadline.c */
     struct terms terms;
-    struct tunnel *tunnel; /* NULL before the switch of protocols */
     struct asking *asking; /* NULL unless a policy asks; see ask.c */
     struct reply *reply;   /* NULL unless the response is made here */
 

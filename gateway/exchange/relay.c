@@ -26,7 +26,8 @@ enum fault relay_up(struct exchange *x)
         return FAULT_NONE;
     if (!x->tunnel && x->terms.max_body && in->rx.total > x->terms.max_body)
         return FAULT_body_too_large;
-    if (pump(in, x->out, x->call.drops_trailers ? NULL : &in->rx_trailers, &x->uploaded))
+    bool no_trailers = in->rx.ended && x->call.drops_trailers; /* before the end none are asked for */
+    if (pump(in, x->out, no_trailers ? NULL : &in->rx_trailers, &x->uploaded))
         deadline_progress(x);
     if (x->uploaded)
         x->record.upload_us = record_elapsed_us(x);

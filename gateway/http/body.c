@@ -20,7 +20,7 @@ void body_fini(struct body *body)
 {
     for (unsigned i = 0; i < body->count; i++)
         block_unref(&piece_at(body, i)->block);
-    body->count = 0;
+    body->first = body->count = 0;
     body->queued = 0;
     pipe_give(&body->pipe);
 }
@@ -101,8 +101,8 @@ void body_consume(struct body *body, uint32_t len)
         len -= part;
         if (piece->len == 0) {
             block_unref(&piece->block);
-            body->first = (uint8_t)((body->first + 1) % BODY_PIECES);
             body->count--;
+            body->first = body->count ? (uint8_t)((body->first + 1) % BODY_PIECES) : 0;
         }
     }
 }

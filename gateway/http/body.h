@@ -29,13 +29,13 @@ struct body_piece {
 
 /* One body in transit. All zero is an empty body. */
 struct body {
-    struct body_piece pieces[BODY_PIECES]; /* ring */
-    uint8_t first, count;
-    bool ended;      /* the producer has seen the end: what is queued is the rest */
+    uint8_t first, count; /* first: 0 in an empty ring, so that one piece at a time stays in one cache line */
+    bool ended;           /* the producer has seen the end: what is queued is the rest */
     bool may_pipe;   /* the consumer takes bytes out of a pipe, too: set by whoever brings the two together */
     uint32_t queued; /* bytes in the ring */
     uint64_t total;  /* bytes ever appended */
     struct pipe *pipe; /* the producer's, NULL while it needs none; goes back to its pool with the body */
+    struct body_piece pieces[BODY_PIECES]; /* ring */
 };
 
 /* Makes an empty body. */

@@ -70,7 +70,8 @@ struct stream_ops {
     void (*close)(struct stream *stream, enum fault fault);
 };
 
-/* A stream. The implementation embeds it; the owner reads it and clears facts. */
+/* A stream. The implementation embeds it; the owner reads it and clears facts. What each chunk of content
+ * touches stands in front. */
 struct stream {
     const struct stream_ops *ops;
     const struct stream_client *client; /* inbound only */
@@ -80,14 +81,14 @@ struct stream {
     enum fault detail; /* the parser's fault behind upstream_malformed, else FAULT_NONE */
     struct arena *
         arena; /* the exchange's; inbound streams bring it, the owner lends it to outbound ones until close */
-    struct message rx_head;
-    struct fields rx_trailers; /* complete when rx.ended */
-    struct body rx;
     bool reused;     /* outbound: the connection has carried an exchange before */
     bool tx_pipes;   /* tx_body takes bytes out of a pipe */
     bool tx_waits;   /* much of what tx_body took has not left yet; STREAM_ROOM follows when all has */
     bool tx_started; /* any byte of tx has been handed to the socket */
     uint64_t rx_bytes, tx_bytes; /* content bytes, framing not counted */
+    struct body rx;
+    struct message rx_head;
+    struct fields rx_trailers; /* complete when rx.ended */
 };
 
 /* Sets facts and wakes the owner. For implementations. */

@@ -37,9 +37,9 @@ struct span {
 
 /* What is queued for writing; exists only while something is. */
 struct tx_queue {
-    struct span spans[CONN_TX_SPANS]; /* ring */
     uint32_t first, count;
     size_t bytes;
+    struct span spans[CONN_TX_SPANS]; /* ring */
 };
 
 /* What a secure conn has besides. */
@@ -57,27 +57,28 @@ struct conn_secret {
     uint32_t owed;         /* bytes of the record of which not all has left; they count as queued */
 };
 
-/* See net/conn.h. There is one for each connection that idles: every byte counts. */
+/* See net/conn.h. There is one for each connection that idles: every byte counts. What writing touches stands
+ * together. */
 struct conn {
     uint32_t magic;
+    uint32_t rx_at; /* offset of the first unread byte */
+    struct event read_event;
     int fd;
+    int error;
     struct loop *loop;
     struct conn_owner owner;
-    struct event read_event;
-    struct event *write_event; /* NULL until a write could not be completed */
-    struct task flush_task;    /* in the end frees the conn */
-    struct block *rx;          /* NULL when nothing is unread and nothing more is being filled */
-    uint32_t rx_at;            /* offset of the first unread byte */
-    uint8_t mode;              /* enum conn_mode */
+    struct task flush_task; /* in the end frees the conn */
+    struct block *rx;       /* NULL when nothing is unread and nothing more is being filled */
+    uint8_t mode;           /* enum conn_mode */
     struct appetite appetite;
     bool connecting : 1, paused : 1, deaf : 1, eof : 1, writing : 1, want_drained : 1, shut_after_flush : 1;
     bool leaves_unread : 1; /* the owner moves bytes itself, see conn_splice_in() */
     bool splice_ended : 1;  /* it has found the end */
     uint8_t splice_error;   /* errno with which that has failed, to be told */
-    int error;
     struct tx_queue *tx;
     uint64_t tx_total;
     struct conn_secret *secret; /* MODE_HANDSHAKE and MODE_TLS */
+    struct event *write_event;  /* NULL until a write could not be completed */
     struct crowd_place place;   /* of a client's connection */
 };
 
