@@ -113,6 +113,7 @@ static void read_once(struct conn *conn)
     conn_make_room(conn);
     struct block *block = conn->rx;
     size_t room = appetite_next(&conn->appetite, block->capacity - block->used);
+    prefetch(conn->owner.owner, OWNER_NEAR); /* comes while the kernel copies */
     ssize_t got = recv(conn->fd, block->data + block->used, room, 0);
     if (got > 0) {
         block->used += (uint32_t)got;

@@ -6,6 +6,7 @@
 #define PORTICO_NET_INTERNAL_H
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "net/appetite.h"
 #include "net/conn.h"
 #include "net/tls.h"
@@ -17,6 +18,7 @@ enum {
     CONN_MAGIC = 0x434f4e4e,
     ROOM_MIN = 4 * 1024, /* a block with less room than this is not read into again */
     SALVAGE_READS = 4,   /* after a failed write */
+    OWNER_NEAR = 192,    /* bytes at the beginning of an owner that it touches when bytes have come */
     PICK_MAX = 256,      /* bytes that are rather copied than hold a block */
     GATHER_MAX = 1024    /* bytes in several pieces that are copied into one to be sent */
 };
