@@ -19,9 +19,30 @@ const struct config_listener *sockets_same_listener(const struct config *config,
     return NULL;
 }
 
-static bool bind_one(const struct config_listener *listener, struct sockets *sockets, uint32_t index)
+/* Whether one of the first `count` listeners has the port, on whatever address. */
+static bool has_port(const struct config *config, uint32_t count, unsigned port)
 {
-    bool is_free = listener_is_free(&listener->name);
+    struct endpoint_name name;
+    for (uint32_t i = 0; i < count; i++)
+        if (endpoint_name_parse(config->listeners[i].text, &name) && !name.is_unix && name.port == port)
+            return true;
+    return false;
+}
+
+/* Nobody shares a port with another program by accident: a socket that tries to be the only one tells. Where
+ * we ourselves have the port, with another address, it would be in our own way. */
+static bool is_free_for(const struct config *config, const struct config *before, uint32_t index)
+{
+    const struct endpoint_name *name = &config->listeners[index].name;
+    return has_port(before, before ? before->listener_count : 0, name->port) ||
+           has_port(config, index, name->port) || listener_is_free(name);
+}
+
+static bool bind_one(const struct config *config, const struct config *before, struct sockets *sockets,
+                     uint32_t index)
+{
+    const struct config_listener *listener = &config->listeners[index];
+    bool is_free = is_free_for(config, before, index);
     for (uint32_t i = 0; i < sockets->threads && is_free; i++) {
         int *socket = &sockets->at[(size_t)i * sockets->listeners + index];
         *socket = listener->name.is_unix && i > 0 ? dup(sockets->at[index]) : listener_bind(&listener->name);
@@ -52,7 +73,7 @@ bool sockets_bind(const struct config *config, const struct config *before, uint
     for (uint32_t i = 0; i < sockets.listeners; i++) {
         if (sockets_same_listener(before, config->listeners[i].text))
             continue;
-        if (!bind_one(&config->listeners[i], &sockets, i)) {
+        if (!bind_one(config, before, &sockets, i)) {
             sockets_close(&sockets);
             return false;
         }

@@ -76,6 +76,40 @@ def test_a_new_listener_opens_and_a_removed_one_closes(two):
         assert client.get("/").body == b"old"
 
 
+def test_a_listener_becomes_wider_and_narrower(two):
+    """The port is in use, by the gateway itself."""
+    port = two.gateway.port
+    for addresses in ([f":{port}"], [f"0.0.0.0:{port}"], [f"[::]:{port}"], [f"127.0.0.1:{port}", f":{port}"],
+                      [f":{port}", f"127.0.0.1:{port}"], [f"127.0.0.1:{port}"]):
+        two.config["listen"] = [{"address": address} for address in addresses]
+        two.reload()
+        with Client(port) as client:
+            assert client.get("/").body == b"old"
+
+
+def test_listeners_on_one_port_at_the_start(portico, upstream):
+    port = free_port()
+    gateway = portico(upstream(named("app")), listen=[{"address": f"127.0.0.2:{port}"}, {"address": f":{port}"}])
+    for host in ("127.0.0.1", "127.0.0.2"):
+        with socket.create_connection((host, port)) as client:
+            client.sendall(get("/", connection="close"))
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert gateway.worker()
+
+
+def test_a_port_of_somebody_else_is_busy_beside_an_own_one(two):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.2", two.gateway.port))
+        busy.listen()
+        two.config["listen"] = [{"address": f":{two.gateway.port}"}]
+        two.gateway.config_file.write_text(yaml.dump(two.config))
+        two.gateway.signal(signal.SIGHUP)
+        two.expect("the old configuration stays")
+    assert "Address already in use" in two.gateway.stderr()
+    with two.gateway.client() as client:
+        assert client.get("/").body == b"old"
+
+
 def test_a_busy_port_changes_nothing(two):
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
