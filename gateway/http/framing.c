@@ -240,12 +240,14 @@ static enum fault read_upgrade(struct message *request, bool upgrade_option)
 
 enum fault framing_of_request(struct message *request, struct arena *arena)
 {
-    struct connection_options options = {false, false, false};
+    struct connection_options options = {.close = false};
     enum fault fault = read_framing(request);
     if (!fault)
         fault = read_authority(request, arena);
     if (!fault)
         fault = read_connection(request, &options);
+    if (!fault && options.coding) /* no client does; who strips it first would read another framing (A32) */
+        fault = FAULT_bad_connection_option;
     if (!fault)
         fault = read_expect(request);
     if (!fault)
@@ -282,7 +284,7 @@ static void apply_status(struct message *response, enum method request_method)
 
 enum fault framing_of_response(struct message *response, enum method request_method)
 {
-    struct connection_options options = {false, false, false};
+    struct connection_options options = {.close = false};
     enum fault fault = read_framing(response);
     if (!fault)
         fault = read_connection(response, &options);

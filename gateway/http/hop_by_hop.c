@@ -14,7 +14,9 @@ static bool is_present(const struct field *field, enum field_id id)
 static enum fault read_option(struct slice option, struct connection_options *options)
 {
     enum field_id id = field_id_of(option);
-    if (field_traits(id) & (TRAIT_OWNED | TRAIT_FRAMING))
+    if (id == FIELD_transfer_encoding)
+        options->coding = true;
+    else if (field_traits(id) & (TRAIT_OWNED | TRAIT_FRAMING))
         return FAULT_bad_connection_option;
     if (slice_equal_nocase(option, SLICE("close")))
         options->close = true;
@@ -40,7 +42,7 @@ static enum fault read_list(struct slice list, unsigned *left, struct connection
 
 enum fault connection_options_read(const struct fields *fields, struct connection_options *options_out)
 {
-    struct connection_options options = {false, false, false};
+    struct connection_options options = {.close = false};
     unsigned left = CONNECTION_OPTIONS_MAX;
     for (unsigned i = 0; i < fields->count; i++) {
         if (!is_present(&fields->at[i], FIELD_connection))

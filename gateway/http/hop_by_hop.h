@@ -12,6 +12,7 @@
 /* What the Connection fields of a message say about its connection. */
 struct connection_options {
     bool close, keep_alive, upgrade;
+    bool coding; /* Transfer-Encoding is named, which ends at this hop anyway: some servers do that */
 };
 
 /* Most options that one message's Connection fields may list; no sender has a use for more, and each costs a
@@ -19,8 +20,8 @@ struct connection_options {
 enum { CONNECTION_OPTIONS_MAX = 64 };
 
 /* Reads the Connection fields (RFC 9110 section 7.6.1). FAULT_bad_connection_option when one of them
- * nominates a field with TRAIT_OWNED or TRAIT_FRAMING (A32), or when they list more than
- * CONNECTION_OPTIONS_MAX. */
+ * nominates a field with TRAIT_OWNED or TRAIT_FRAMING other than Transfer-Encoding (A32), or when they list
+ * more than CONNECTION_OPTIONS_MAX. */
 MUST_USE enum fault connection_options_read(const struct fields *fields,
                                             struct connection_options *options_out);
 

@@ -1,7 +1,7 @@
 """What the upstream is told: target and Host untouched, hop-by-hop gone, forwarding fields the gateway's own."""
 import pytest
 
-from lib.client import get
+from lib.client import chunked, get
 from lib.upstream import answers, echo, ok
 
 
@@ -64,7 +64,17 @@ def test_hop_by_hop_fields_of_the_response_are_removed(portico, upstream):
     assert [response.get(name) for name in ("X-Hop", "Keep-Alive", "X-Stays")] == [None, None, "1"]
 
 
-@pytest.mark.parametrize("name", ["Host", "X-Forwarded-For", "X-Real-IP", "Authorization", "Cookie", "Content-Length"])
+def test_a_response_may_nominate_its_transfer_encoding(portico, upstream):
+    """Some servers and content delivery networks do. It ends at this hop anyway."""
+    app = upstream(answers(b"HTTP/1.1 200 OK\r\nConnection: keep-alive, Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           + chunked(b"content")))
+    with portico(app).client() as client:
+        for _ in range(2):
+            response = client.get("/")
+            assert (response.status, response.body, response.get("Connection")) == (200, b"content", None)
+
+
+@pytest.mark.parametrize("name", ["Host", "X-Forwarded-For", "X-Real-IP", "Authorization", "Cookie", "Content-Length", "Transfer-Encoding"])
 def test_connection_cannot_nominate_what_the_upstream_needs(portico, upstream, name):  # A32
     app = upstream()
     responses = portico(app).raw(get("/", connection=f"close, {name}"))

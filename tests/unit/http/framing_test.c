@@ -251,6 +251,8 @@ static const struct row response_rows[] = {
     {"A18 gzip", "200 1", "Transfer-Encoding: gzip", FAULT_unknown_transfer_coding, NULL},
     {"A18 chunked twice", "200 1", "Transfer-Encoding: chunked, chunked", FAULT_bad_transfer_encoding, NULL},
     {"A18 chunked in HTTP/1.0", "200 0", "Transfer-Encoding: chunked", FAULT_bad_transfer_encoding, NULL},
+    {"Connection names Transfer-Encoding", "200 1",
+     "Transfer-Encoding: chunked|Connection: keep-alive, Transfer-Encoding", 0, "stream keep"},
     {"A32 Connection names Content-Length", "200 1", "Content-Length: 3|Connection: content-length",
      FAULT_bad_connection_option, NULL},
 };
