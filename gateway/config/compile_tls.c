@@ -4,6 +4,7 @@
  * opens them.
  */
 #include "config/internal.h"
+#include "config/names.h"
 
 enum { CERTIFICATES_MAX = 1000 };
 
@@ -48,7 +49,13 @@ void config_read_upstream_server_name(struct loader *loader, const struct settin
     (void)row;
     struct config_text *name = &((struct config_upstream_tls *)object)->server_name;
     name->origin = config_keep_origin(loader, node->origin);
-    if (schema_expect(loader->findings, node, YAML_TEXT, "a host"))
+    if (!schema_expect(loader->findings, node, YAML_TEXT, "a host"))
+        return;
+    const char *problem = names_check_server(node->text);
+    struct slice shown = schema_shown(node);
+    if (problem)
+        config_error(loader->findings, node->origin, "\"%.*s\": %s", SLICE_ARGS(shown), problem);
+    else
         name->text = config_keep(loader, node->text);
 }
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { PORT_UNPRIVILEGED = 1024 };
+
 const struct config_listener *sockets_same_listener(const struct config *config, struct slice text)
 {
     for (uint32_t i = 0; config && i < config->listener_count; i++)
@@ -38,6 +40,16 @@ static bool is_free_for(const struct config *config, const struct config *before
            has_port(config, index, name->port) || listener_is_free(name);
 }
 
+static const char *advice(const struct config_listener *listener, int error)
+{
+    bool is_privileged =
+        error == EACCES && !listener->name.is_unix && listener->name.port < PORT_UNPRIVILEGED;
+    return is_privileged            ? "; ports below 1024 need root, CAP_NET_BIND_SERVICE or a lower "
+                                      "net.ipv4.ip_unprivileged_port_start"
+           : error == EADDRNOTAVAIL ? "; no interface of this machine has it"
+                                    : "";
+}
+
 static bool bind_one(const struct config *config, const struct config *before, struct sockets *sockets,
                      uint32_t index)
 {
@@ -49,9 +61,9 @@ static bool bind_one(const struct config *config, const struct config *before, s
         is_free = *socket >= 0;
     }
     if (!is_free)
-        log_error("server", "%s:%u:%u: cannot listen on %.*s: %s", listener->origin.file,
-                  listener->origin.line, listener->origin.column, SLICE_ARGS(listener->text),
-                  strerror(errno));
+        log_error("server", "%s:%u:%u: cannot listen on %.*s: %s%s", listener->origin.file,
+                  listener->origin.line, listener->origin.column, SLICE_ARGS(listener->text), strerror(errno),
+                  advice(listener, errno));
     return is_free;
 }
 

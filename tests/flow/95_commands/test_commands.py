@@ -1,4 +1,5 @@
 """What all commands share: help, options that they do not have, results that cannot be written, streams that are closed."""
+import os
 import re
 import subprocess
 
@@ -42,6 +43,17 @@ def test_a_result_that_cannot_be_written_is_no_success(file, words):
         run = subprocess.run([BINARY, *(word.format(path) for word in words)], stdout=full, stderr=subprocess.PIPE,
                              text=True, timeout=PATIENCE)
     assert run.returncode == 1 and "No space left on device" in run.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes somebody without privileges")
+@pytest.mark.parametrize("network, address, said", [
+    (["unshare", "--net"], "127.0.0.1:80", "cannot listen on 127.0.0.1:80: Permission denied; ports below 1024 need root, CAP_NET_BIND_SERVICE or"),
+    ([], "192.0.2.1:8080", "cannot listen on 192.0.2.1:8080: Cannot assign requested address; no interface of this machine")])
+def test_an_address_that_cannot_be_listened_on(file, tmp_path, network, address, said):
+    path = file({"listen": [address], **ANSWERED})
+    run = subprocess.run([*network, "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", BINARY, "run", path],
+                         cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert run.returncode == 1 and f"{path}:2:5: {said}" in run.stderr
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
