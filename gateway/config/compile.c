@@ -105,7 +105,7 @@ void config_read_listener_address(struct loader *loader, const struct setting *r
         return;
     bool is_literal = listener->name.is_unix || listener->name.host.len == 0 ||
                       address_from_literal(listener->name.host, listener->name.port, &ignored);
-    struct slice shown = schema_shown(node);
+    struct slice shown = config_shown_endpoint(node);
     if (!is_literal)
         config_error(loader->findings, node->origin,
                      "\"%.*s\" is not an IP address and port; write \"127.0.0.1:%u\" or \":%u\"",

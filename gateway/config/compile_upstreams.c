@@ -26,6 +26,12 @@ static const char *explain_endpoint(struct slice text)
     return "write host:port, as \"127.0.0.1:3000\", or unix:/path";
 }
 
+struct slice config_shown_endpoint(const struct yaml_node *node)
+{
+    struct slice counts = config_override_find(node->text);
+    return counts.at == node->text.at ? schema_shown(node) : counts;
+}
+
 bool config_read_endpoint(struct loader *loader, const struct yaml_node *node, struct slice *text_out,
                           struct endpoint_name *name_out)
 {
@@ -33,10 +39,11 @@ bool config_read_endpoint(struct loader *loader, const struct yaml_node *node, s
     struct endpoint_name name;
     if (!schema_expect(loader->findings, node, YAML_TEXT, "an address, as \"127.0.0.1:3000\""))
         return false;
-    struct slice text = keep_endpoint(loader, config_override_find(node->text)), shown = schema_shown(node);
+    struct slice text = keep_endpoint(loader, config_override_find(node->text));
+    struct slice shown = config_shown_endpoint(node);
     if (memmem(text.at, text.len, "://", 3) || !endpoint_name_parse(text, &name)) {
         config_error(loader->findings, node->origin, "\"%.*s\" is no address; %s", SLICE_ARGS(shown),
-                     explain_endpoint(node->text));
+                     explain_endpoint(text));
         return false;
     }
     if (name.is_unix && !address_from_unix_path(name.host, &ignored)) {
@@ -54,7 +61,7 @@ static void read_server(struct loader *loader, const struct yaml_node *node, str
     server->origin = config_keep_origin(loader, node->origin);
     if (!config_read_endpoint(loader, node, &server->text, &server->name) || server->name.is_unix)
         return;
-    struct slice shown = schema_shown(node);
+    struct slice shown = config_shown_endpoint(node);
     const char *problem = server->name.host.len == 0 ? "a server needs a host, as \"127.0.0.1:3000\""
                                                      : names_check_server(server->name.host);
     if (problem)

@@ -69,6 +69,9 @@ struct slice config_absolute(struct loader *loader, struct slice path);
 MUST_USE const char *config_read_file(struct loader *loader, const char *path, size_t limit,
                                       struct slice *bytes_out);
 
+/* The address that counts, as messages show it: that of an override, or what the file says. */
+struct slice config_shown_endpoint(const struct yaml_node *node);
+
 /* A scalar "host:port" or "unix:/path" split, with its texts kept. False after adding an error. */
 bool config_read_endpoint(struct loader *loader, const struct yaml_node *node, struct slice *text_out,
                           struct endpoint_name *name_out);

@@ -456,6 +456,17 @@ def test_wrong_uses(command, arguments, code, said):
     assert run.returncode == code and said in run.stderr
 
 
+@pytest.mark.parametrize("replaced, said", [
+    (":80=127.0.0.1:99999", '"127.0.0.1:99999" is no address; write host:port'),
+    (":80=http://127.0.0.1:1", '"http://127.0.0.1:1" is no address; write it without scheme'),
+    (":80=localhost:1", '"localhost:1" is not an IP address and port'),
+    ("starmeet-api:8000=a..b:1", '"a..b:1": not a host name or an address'),
+])
+def test_what_an_override_says_wrongly_is_shown(command, starmeet, replaced, said):
+    run = command("try", starmeet, "--override", replaced)
+    assert run.returncode == 1 and said in run.stderr
+
+
 def test_an_override_of_nothing_is_an_error(command, starmeet):
     run = command("try", starmeet, "--override", "nobody:1=127.0.0.1:2")
     assert run.returncode == 1 and "nobody:1" in run.stderr
