@@ -41,10 +41,15 @@ struct question {
     bool live;
 };
 
+/* On one line, whatever the values hold. */
 static void print_difference(void *arg, struct slice sentence, bool needs_restart)
 {
     (void)arg;
-    printf("%.*s%s\n", SLICE_ARGS(sentence), needs_restart ? " (needs a restart)" : "");
+    for (size_t i = 0; i < sentence.len; i++) {
+        unsigned char c = (unsigned char)sentence.at[i];
+        printf(c < 0x20 || c == 0x7f ? "\\x%02x" : "%c", c);
+    }
+    puts(needs_restart ? " (needs a restart)" : "");
 }
 
 /* The older file may be wrong in ways that do not matter any more; only its errors count. */

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from lib import yaml
 from lib.gateway import route_to
 from lib.tls import MAKE
 
@@ -119,6 +120,14 @@ def test_secrets_are_printed_as_written(command, file):
 def test_a_missing_secret_is_an_error(command, file):
     run = command("check", file({**GOOD, "upstreams": {"app": "${env:NOT_THERE}"}}))
     assert run.returncode == 1 and "NOT_THERE" in run.stderr
+
+
+def test_a_difference_is_a_line(command, tmp_path):
+    for name, body in (("old", "one\ntwo\n"), ("new", "one\n\x1b[31mtwo\n")):
+        text = yaml.dump({"listen": [":8080"], "sites": [{"hosts": ["*"], "routes": [{"prefix": "/", "respond": {"body": body}}]}]})
+        (tmp_path / f"{name}.yaml").write_text(text)
+    run = command("check", "new.yaml", "--against", "old.yaml")
+    assert run.stdout == "route * /: respond.body one\\x0atwo\\x0a -> one\\x0a\\x1b[31mtwo\\x0a\n"
 
 
 def test_a_missing_file(command):
