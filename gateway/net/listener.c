@@ -103,12 +103,29 @@ int listener_bind(const struct endpoint_name *name)
     return name->is_unix ? bind_unix(name->host) : bind_name(name, true);
 }
 
+/* Its file may be one that a gateway has left behind, or be somebody's who listens. */
+static bool is_path_free(struct slice path)
+{
+    struct address address;
+    if (!address_from_unix_path(path, &address))
+        return true; /* binding says what is wrong */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool is_used = connect(fd, &address.any, address.len) == 0 || errno == EAGAIN;
+    close(fd);
+    errno = EADDRINUSE;
+    return !is_used;
+}
+
 bool listener_is_free(const struct endpoint_name *name)
 {
-    int fd = name->is_unix ? -1 : bind_name(name, false);
+    if (name->is_unix)
+        return is_path_free(name->host);
+    int fd = bind_name(name, false);
     if (fd >= 0)
         close(fd);
-    return name->is_unix || fd >= 0;
+    return fd >= 0;
 }
 
 /* An IPv4 client of a socket that serves both families is an IPv4 client. */

@@ -23,7 +23,8 @@ typedef void listener_accept_fn(void *arg, int fd, const struct address *remote,
 int listener_bind(const struct endpoint_name *name);
 
 /* Whether the name can be bound by a process that does not share it: SO_REUSEPORT alone would let two
- * gateways of one user share a port unnoticed. False with errno. Always true for Unix sockets. */
+ * gateways of one user share a port unnoticed. A Unix socket is free when nobody answers at its path. False
+ * with errno. */
 bool listener_is_free(const struct endpoint_name *name);
 
 /* Serves the socket, which it takes over. `crowd`: where places are taken; NULL: there is no bound. */

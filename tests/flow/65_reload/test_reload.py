@@ -1,6 +1,7 @@
 """SIGHUP: the new configuration counts from the next request on, nothing that is under way notices, a bad file changes nothing."""
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -10,7 +11,7 @@ from lib.client import Client, get, upgrade
 from lib.gateway import route_to
 from lib.ports import free_port
 from lib.upstream import echo, named, websocket
-from lib.wait import PATIENCE, wait_until
+from lib.wait import BINARY, PATIENCE, wait_until
 
 
 class Reloads:
@@ -95,6 +96,21 @@ def test_listeners_on_one_port_at_the_start(portico, upstream):
             client.sendall(get("/", connection="close"))
             assert client.recv(1000).startswith(b"HTTP/1.1 200")
     assert gateway.worker()
+
+
+def test_a_second_gateway_takes_nobodys_unix_socket(two, tmp_path):
+    path = tmp_path / "gateway.sock"
+    two.config["listen"].append({"address": f"unix:{path}"})
+    two.reload()
+    config = tmp_path / "second.yaml"
+    config.write_text(yaml.dump({"listen": [f"unix:{path}"],
+                                 "sites": [{"hosts": ["*"], "routes": [{"prefix": "/", "respond": 404}]}]}))
+    second = subprocess.run([BINARY, "run", config], capture_output=True, text=True, timeout=PATIENCE)
+    assert second.returncode == 1 and f"cannot listen on unix:{path}: Address already in use" in second.stderr
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(get("/", connection="close"))
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_a_port_of_somebody_else_is_busy_beside_an_own_one(two):

@@ -414,7 +414,7 @@ static void environment(void **state)
          "2:18: \"a:${env:PORTICO_T_NONE}\" is no address; write host:port, as \"127.0.0.1:3000\", or "
          "unix:/path\n"},
         {LISTEN UPSTREAMS SITES "process: {threads: '${env:PORTICO_T_PORT}'}\n",
-         "4:20: ${env:PORTICO_T_PORT} is out of range; threads may be 0 to 1024\n"},
+         "4:20: ${env:PORTICO_T_PORT} is out of range; threads may be 0 to 256\n"},
         {LISTEN UPSTREAMS SITES "client: {head_timeout: '${env:PORTICO_T_PORT}'}\n",
          "4:24: a duration needs a unit: write ${env:PORTICO_T_PORT}s\n"},
         {LISTEN UPSTREAMS SITES "process: {threads: '${env:PORTICO_T_REF}'}\n",

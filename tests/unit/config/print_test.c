@@ -231,7 +231,7 @@ static void reference(void **state)
         assert_has(text, schema_settings[i].sentence);
     }
     assert_has(text, "| `head_max` | size | `32KiB` | 512B to 60KiB | yes | ");
-    assert_has(text, "| `threads` | number (threads) | `0` | 0 to 1024 | restart | ");
+    assert_has(text, "| `threads` | number (threads) | `0` | 0 to 256 | restart | ");
     assert_has(text, "| `format` | `json`, `combined` | `json` |  | restart | ");
     free(text);
 }

@@ -272,6 +272,19 @@ static void another_file_is_not_replaced(void **state)
     assert_int_equal(status.st_size, 4);
 }
 
+static void a_unix_socket_that_somebody_serves_is_not_free(void **state)
+{
+    (void)state;
+    struct endpoint_name name = {.host = slice_of(path), .is_unix = true};
+    assert_true(listener_is_free(&name));
+    int fd = listener_bind(&name);
+    assert_true(fd >= 0);
+    assert_false(listener_is_free(&name));
+    assert_int_equal(errno, EADDRINUSE);
+    close(fd);
+    assert_true(listener_is_free(&name));
+}
+
 static void unix_paths_have_an_end(void **state)
 {
     (void)state;
@@ -437,6 +450,7 @@ int main(void)
         TEST(hosts_that_are_not_here),
         TEST(a_stale_unix_socket_is_replaced),
         TEST(another_file_is_not_replaced),
+        TEST(a_unix_socket_that_somebody_serves_is_not_free),
         TEST(unix_paths_have_an_end),
         TEST(failing_leaks_no_descriptor),
         LIMIT_TEST(it_rests_when_no_descriptor_is_left),
