@@ -367,11 +367,15 @@ static void hurry_waits_for_a_question_under_way(void **state)
     scene->settings.hurry_ms = 1;
     dns_script_set(scene->dns, "web.test", DNS_SILENCE, "");
     start(scene);
+    dns_script_set(scene->dns, "later.test", DNS_ADDRESSES, "192.0.2.1");
     FOLLOW(scene, "api=web.test:80");
     for (int i = 0; i < 50; i++) {
         turn(scene);
         resolver_hurry(scene->resolver, SLICE("api"));
     }
+    FOLLOW(scene, "api=web.test:80",
+           "other=later.test:80"); /* its answer comes behind all that was asked before */
+    TURN_UNTIL_TEXT(scene, "other", "192.0.2.1:80");
     assert_int_equal(dns_script_asked(scene->dns, "web.test"), 1);
 }
 
