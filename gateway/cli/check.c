@@ -103,7 +103,8 @@ static int run(int argc, char **argv)
         else
             question.path = argv[i];
     }
-    return question.path ? check(&question) : cli_usage(&check_command, NULL);
+    int asked = question.print + question.live + (question.against != NULL);
+    return question.path && asked <= 1 ? check(&question) : cli_usage(&check_command, NULL);
 }
 
 const struct cli_command check_command = {

@@ -135,7 +135,8 @@ def test_a_missing_file(command):
     assert run.returncode == 1 and "missing.yaml" in run.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("--what", "a")])
+@pytest.mark.parametrize("arguments", [(), ("a", "b"), ("--what", "a"), ("a", "--print", "--live"),
+                                       ("a", "--against", "b", "--live")])
 def test_wrong_uses(command, arguments):
     run = command("check", *arguments)
     assert run.returncode == 2 and "usage: portico check" in run.stderr
