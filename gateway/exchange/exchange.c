@@ -25,6 +25,18 @@ static enum step fail(struct exchange *x, enum fault fault, enum fault detail)
     return can_answer ? STEP_reply : STEP_finish;
 }
 
+/* The client's stream has failed. What the client did wrong is answered, where that has not begun; under a
+ * connection that was closed for the gateway's sake nothing is. */
+static enum step broken_off(struct exchange *x)
+{
+    enum fault fault = x->in->fault;
+    bool is_closed = fault_row(fault)->blame != BLAME_CLIENT;
+    if (x->cause == fault && !is_closed)
+        return x->step;
+    enum step next = fail(x, fault, FAULT_NONE);
+    return is_closed ? STEP_finish : next;
+}
+
 /* Another attempt if the request allows it, else the end. */
 static enum step attempt_failed(struct exchange *x, enum fault fault, enum fault detail)
 {
@@ -48,9 +60,9 @@ static enum step step_begin(struct exchange *x)
     terms_of_client(x);
     deadline_start(x);
     counters_add(x->home->loop->counters, COUNTER_requests, 1);
-    if (x->in->fault) /* the head was refused, or the client has broken off already */
-        return fail(x, x->in->fault, FAULT_NONE);
-    return STEP_route;
+    if (x->in->facts & STREAM_FAILED)
+        return broken_off(x);
+    return x->in->fault ? fail(x, x->in->fault, FAULT_NONE) : STEP_route;
 }
 
 static enum step step_route(struct exchange *x)
@@ -343,10 +355,7 @@ static enum step interrupted(struct exchange *x)
         return fail(x, FAULT_client_gone, FAULT_NONE);
     if (x->leaving && !x->tunnel && x->cause == FAULT_NONE)
         return fail(x, x->leave_why, FAULT_NONE);
-    if (!(in->facts & STREAM_FAILED) || x->cause == in->fault)
-        return x->step;
-    enum step next = fail(x, in->fault, FAULT_NONE);
-    return fault_row(in->fault)->blame == BLAME_CLIENT ? next : STEP_finish;
+    return in->facts & STREAM_FAILED ? broken_off(x) : x->step;
 }
 
 static void exchange_run(struct task *task)

@@ -1,4 +1,6 @@
 """SIGTERM and SIGQUIT: nothing new is accepted, what is under way is finished, the exit code is 0."""
+import contextlib
+import os
 import signal
 import socket
 import threading
@@ -100,6 +102,19 @@ def test_a_second_signal_changes_nothing_for_the_worse(portico, upstream):
         client.get("/")
         for _ in range(3):
             gateway.signal(signal.SIGTERM)
+        assert gateway.wait_ended() == 0
+
+
+def test_requests_that_come_in_the_moment_of_the_end_do_not_hold_it_up(portico, upstream):
+    gateway = portico({"app": upstream(silent)}, process={"threads": 1, "shutdown_timeout": "1h"})
+    with contextlib.ExitStack() as open_ones:
+        clients = [open_ones.enter_context(gateway.client()) for _ in range(300)]
+        os.kill(gateway.worker(), signal.SIGSTOP)
+        for client in clients:
+            client.send(get("/"))
+        for number in (signal.SIGTERM, signal.SIGINT):  # the second one is an impatient one
+            gateway.signal(number)
+        os.kill(gateway.worker(), signal.SIGCONT)
         assert gateway.wait_ended() == 0
 
 
