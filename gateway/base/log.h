@@ -2,8 +2,8 @@
  * The diagnostic log: one line per call on standard error, written with one write(2), so that lines of
  * several threads do not mix. For what operators read, not for requests (these have the access log). Texts
  * from outside may be passed: whatever could forge a line or steer a terminal is escaped as \xNN (A41). Any
- * thread may call at any time, and waits for nobody who reads: lines that find no room are counted, and how
- * many stands behind the next one that does.
+ * thread may call at any time. A reader who is slow is waited for a tenth of a second, one who is stuck not
+ * again: lines that find no room are counted, and how many stands behind the next one that does.
  *
  *     2026-11-21T02:10:00.123Z warn resolver: no answer name=api.internal tries=3
  */

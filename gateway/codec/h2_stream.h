@@ -26,7 +26,7 @@ struct h2_wire {
 
 /* One stream; a part of what each side keeps of it. */
 struct h2_stream {
-    struct stream stream; /* its arena: the owner's, or NULL once that has closed it */
+    struct stream stream; /* its arena is of no use once the owner has closed it */
     struct h2_wire *wire;
     struct list_node due; /* wire->due */
     int32_t id;

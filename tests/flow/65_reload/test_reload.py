@@ -30,6 +30,10 @@ class Reloads:
         self.gateway.signal(signal.SIGHUP)
         self.expect("serving the new configuration")
 
+    def refuse(self):
+        self.gateway.config_file.write_text(yaml.dump(self.config))
+        self.gateway.refuse_reload()
+
     def route_everything_to(self, name):
         self.config["sites"][0]["routes"] = [route_to(name)]
         self.reload()
@@ -53,9 +57,7 @@ def test_the_next_request_sees_the_new_routes(two):
 
 def test_a_bad_file_changes_nothing_and_every_error_is_said(two):
     two.config["sites"][0]["routes"] = [{"prefix": "/", "upsteam": "new"}, {"prefix": "/x", "upstream": "newt"}]
-    two.gateway.config_file.write_text(yaml.dump(two.config))
-    two.gateway.signal(signal.SIGHUP)
-    two.expect("the old configuration stays")
+    two.refuse()
     said = two.gateway.stderr()
     assert 'did you mean "upstream"' in said and 'did you mean "new"' in said
     with two.gateway.client() as client:
@@ -118,9 +120,7 @@ def test_a_port_of_somebody_else_is_busy_beside_an_own_one(two):
         busy.bind(("127.0.0.2", two.gateway.port))
         busy.listen()
         two.config["listen"] = [{"address": f":{two.gateway.port}"}]
-        two.gateway.config_file.write_text(yaml.dump(two.config))
-        two.gateway.signal(signal.SIGHUP)
-        two.expect("the old configuration stays")
+        two.refuse()
     assert "Address already in use" in two.gateway.stderr()
     with two.gateway.client() as client:
         assert client.get("/").body == b"old"
@@ -132,9 +132,7 @@ def test_a_busy_port_changes_nothing(two):
         busy.listen()
         two.config["listen"].append({"address": f"127.0.0.1:{busy.getsockname()[1]}"})
         two.config["sites"][0]["routes"] = [route_to("new")]
-        two.gateway.config_file.write_text(yaml.dump(two.config))
-        two.gateway.signal(signal.SIGHUP)
-        two.expect("the old configuration stays")
+        two.refuse()
     assert "cannot listen on" in two.gateway.stderr()
     with two.gateway.client() as client:
         assert client.get("/").body == b"old"
